@@ -1,0 +1,63 @@
+"""Shared ground of the tests: one embedded server a session, one fresh database a test that asks for it."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+# Before any package reads its settings: tests never touch the .data of a person's checkout.
+_ROOT = Path(tempfile.mkdtemp(prefix="property-credit-tests-"))
+_ROOT.chmod(0o755)
+os.environ["DATA_DIR"] = str(_ROOT)
+os.environ.pop("LANDING_DIR", None)
+
+
+def pytest_unconfigure() -> None:
+    """Stop the session's server and take its folder away."""
+    from warehouse import embedded
+
+    embedded.stop(_ROOT)
+    shutil.rmtree(_ROOT, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_template() -> str:
+    """A migrated database that others are copied from."""
+    from warehouse.migrate import migrate
+
+    migrate()
+    return "property_credit"
+
+
+@pytest.fixture
+def warehouse_database(migrated_template, monkeypatch, tmp_path):
+    """A fresh migrated warehouse and empty landing and archive folders for one test; returns its data folder."""
+    import psycopg
+
+    from warehouse import connection
+    from warehouse.settings import get_settings
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    maintenance = connection.parameters(database="postgres")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"create database {name} template {migrated_template}")
+    monkeypatch.setenv("WAREHOUSE_DATABASE", name)
+    monkeypatch.setenv("LANDING_DIR", str(tmp_path / "landing"))
+    monkeypatch.setenv("ARCHIVE_DIR", str(tmp_path / "archive"))
+    get_settings.cache_clear()
+    yield tmp_path
+    get_settings.cache_clear()
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """The folder of real files (REAL_DATA_DIR); the test is skipped, saying so, where it is not set."""
+    folder = os.environ.get("REAL_DATA_DIR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("REAL_DATA_DIR is not set: the real files are not on this machine")
+    return Path(folder)

