@@ -1,1 +1,1 @@
-"""cli"""
+"""The command line: the only place besides ``dags/`` that knows every package."""

@@ -21,6 +21,7 @@ from pathlib import Path
 PORT = 5432  # names the socket file; nothing listens on TCP
 MAJOR_VERSION = "18"
 SOCKET_PATH_LIMIT = 107  # bytes, sun_path of Linux
+START_ATTEMPTS = 20
 START_TIMEOUT_SECONDS = 300  # recovery of 1 GiB of WAL took 8 s; a slow disk may need minutes
 SETTINGS = {
     "listen_addresses": "",
@@ -252,7 +253,7 @@ def _start(server: Server) -> None:
     """Start and wait. After a crash the first tries fail while the dead server's backends still leave: try again."""
     log = server.home / "server.log"
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    for _attempt in range(20):
+    for _attempt in range(START_ATTEMPTS):
         _run(
             [
                 _program(server.home, "pg_ctl"),
@@ -273,8 +274,8 @@ def _start(server: Server) -> None:
             break
         time.sleep(0.5)
     raise EmbeddedServerError(
-        f"the embedded PostgreSQL does not start; is its folder or its socket {server.socket_dir} used by another server? "
-        f"Last lines of {log}:\n{_tail(log)}"
+        f"the embedded PostgreSQL does not start; is its folder or its socket {server.socket_dir} used by "
+        f"another server? Last lines of {log}:\n{_tail(log)}"
     )
 
 

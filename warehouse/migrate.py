@@ -1,6 +1,7 @@
 """Bring the database to the newest numbered migration and set the passwords of its login roles."""
 
 from importlib.resources import files
+from typing import cast
 
 import psycopg
 from alembic import command
@@ -29,7 +30,7 @@ def migrate() -> str:
             opened.exec_driver_sql("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             config.attributes["connection"] = opened
             command.upgrade(config, "head")
-            _set_role_passwords(opened.connection.dbapi_connection)
+            _set_role_passwords(cast(psycopg.Connection, opened.connection.dbapi_connection))
             return str(opened.exec_driver_sql("select version_num from alembic_version").scalar_one())
     finally:
         engine.dispose()

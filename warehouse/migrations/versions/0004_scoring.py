@@ -51,7 +51,7 @@ def upgrade() -> None:
           certainty_ratio numeric(4,3),                    -- Pr(S_true >= 82), 0-1; only where an AA depends on it
           is_key_supervision boolean not null,             -- 重点监管, regulators only
           grade_before_caps text,                          -- what the score alone would give
-          caps            jsonb not null default '[]',     -- [{code, effect, reason_zh, reason_en, evidence_ids, until}]
+          caps            jsonb not null default '[]',     -- [{code, effect, reason_zh, evidence_ids, until}]
           not_rated_reasons jsonb not null default '[]',   -- [{code, reason_zh, reason_en}]
           primary key (run_id, uscc)
         );

@@ -66,7 +66,8 @@ def upgrade() -> None:
             lead(valid_from) over (partition by uscc order by version_no) as valid_to, is_correction, body
           from publishing.grade_versions;
 
-        grant select, insert on publishing.publications, publishing.grade_versions, publishing.receipts to pc_publishing;
+        grant select, insert on publishing.publications, publishing.grade_versions, publishing.receipts
+          to pc_publishing;
         grant select, insert, update on publishing.outbox to pc_publishing;
         grant select on publishing.current_grades, publishing.data_age, publishing.grade_history
           to pc_publishing, pc_api, pc_pages, pc_gatekeeper;

@@ -1,0 +1,47 @@
+# property-credit: two commands for a stranger are `make run` and `make test`; everything else is `make help`.
+PYTHON ?= python3
+export DO_NOT_TRACK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run up stop test lint bench lock clean
+
+help: ## what each target does
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+install: .venv/.installed ## the locked environment in .venv
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...")'
+	@echo "Installing the locked environment into .venv (about a minute) ..."
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 2; }
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+run: install ## one full night on the sample region, then a summary; run again, it does only what is new
+	@.venv/bin/property-credit run
+
+up: install ## Airflow UI, read API, pages and tendering sandbox on this machine; Ctrl-C stops all
+	@.venv/bin/property-credit up
+
+stop: ## stop the embedded database
+	@.venv/bin/property-credit warehouse stop
+
+test: install lint ## every test
+	@.venv/bin/python -m pytest
+
+lint: install ## style, types and the direction of imports
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy cli expectations ingestion publishing scorecards scoring simulation warehouse
+	@.venv/bin/lint-imports
+
+bench: install ## ratios against a floor or a peer in the same run; writes benchmarks/results.json and a table
+	@.venv/bin/python -m benchmarks
+
+lock: ## pin requirements.in again (needs uv: pip install uv)
+	uv pip compile requirements.in --universal --python-version 3.11 --no-build --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: stop ## take away everything a run made (.data) and the environment (.venv)
+	rm -rf .data .venv

@@ -1,0 +1,245 @@
+"""``property-credit``: every command, its arguments and its exit code.
+
+Exit codes: 0 done · 1 a gate or a check said no (says which) · 2 wrong usage or unreadable input (says where).
+The packages are imported inside the commands: ``--help`` answers at once.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.output import Format, console, errors_for_people, print_json, print_rows
+
+app = typer.Typer(
+    name="property-credit",
+    help="物业服务企业信用评价 · credit evaluation of residential property-service enterprises.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+feeds_app = typer.Typer(help="The contracts of the feeds.", invoke_without_command=True)
+warehouse_app = typer.Typer(help="The database under everything.", no_args_is_help=True)
+app.add_typer(feeds_app, name="feeds")
+app.add_typer(warehouse_app, name="warehouse")
+
+
+def _business_date(text: str) -> date:
+    from warehouse import business_date
+
+    try:
+        return business_date.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+BusinessDate = Annotated[date, typer.Option("--business-date", parser=_business_date, metavar="YYYY-MM-DD")]
+OptionalDate = Annotated[
+    date | None, typer.Option("--as-of", parser=_business_date, metavar="YYYY-MM-DD", help="Default: the newest run.")
+]
+Output = Annotated[Format, typer.Option("--format", help="text for people, json for programs.")]
+
+
+@app.command()
+def run(
+    preset: Annotated[str, typer.Option(help="Size of the sample region: hamlet or city.")] = "city",
+    seed: Annotated[int, typer.Option(help="Seed of the sample region.")] = 2026,
+) -> None:
+    """Make the sample region if it is missing and run one full night on it (what `make run` does)."""
+    from cli.sample import run_sample_night
+
+    with errors_for_people():
+        raise typer.Exit(run_sample_night(preset=preset, seed=seed))
+
+
+@app.command()
+def nightly(business_date: BusinessDate) -> None:
+    """Run one night through the Airflow DAGs: ingest, model, grade, publish, pages."""
+    from cli.nightly import run_night
+    from warehouse.migrate import migrate
+
+    with errors_for_people():
+        migrate()
+        raise typer.Exit(run_night(business_date))
+
+
+@app.command()
+def up(
+    scheduler: Annotated[bool, typer.Option(help="Start Airflow's scheduler and web UI too.")] = True,
+) -> None:
+    """Serve everything on this machine: Airflow UI, read API, pages, tendering sandbox. Ctrl-C stops all."""
+    from cli.services import ServiceError, serve_all
+    from warehouse.migrate import migrate
+
+    with errors_for_people(ServiceError):
+        migrate()
+        raise typer.Exit(serve_all(with_scheduler=scheduler))
+
+
+@app.command()
+def ingest(
+    feed: Annotated[str, typer.Argument(help="Feed, as `property-credit feeds` lists them.")],
+    files: Annotated[list[Path], typer.Argument(help="Files as the office delivered them.")],
+    source: Annotated[str, typer.Option(help="Source profile: a name in ingestion/sources or a .yml file.")],
+    business_date: BusinessDate,
+    output_format: Output = Format.TEXT,
+) -> None:
+    """Load files of one office into one feed; refused rows go to quarantine with their reason."""
+    from expectations.gates import check_batch
+    from ingestion.errors import IngestionError
+    from ingestion.load import ingest_file
+    from warehouse.migrate import migrate
+
+    refused, rows = False, []
+    with errors_for_people(IngestionError):
+        migrate()
+        for path in files:
+            report = ingest_file(feed=feed, profile=source, path=path, business_date=business_date, check=check_batch)
+            refused = refused or report.status == "refused"
+            rows.append(
+                {
+                    "file": path.name,
+                    "batch_id": report.batch_id,
+                    "status": report.status,
+                    "rows_in": report.rows_in,
+                    "accepted": report.rows_accepted,
+                    "rejected": report.rows_rejected,
+                    "duplicate": report.rows_duplicate,
+                    "skipped": report.rows_skipped,
+                    "reasons": report.reasons,
+                }
+            )
+    print_rows(rows, output=output_format)
+    if refused:
+        output.fail("A gate refused a batch: nothing of it was loaded; see the page of results it names.", code=1)
+
+
+@feeds_app.callback()
+def feeds(context: typer.Context, output_format: Output = Format.TEXT) -> None:
+    """List the feeds, or describe one."""
+    if context.invoked_subcommand:
+        return
+    from ingestion.describe import describe, feed_names
+
+    rows = []
+    for name in feed_names():
+        found = describe(name)
+        rows.append({key: found[key] for key in ("feed", "title_zh", "title_en", "key")})
+    print_rows(rows, output=output_format, title="Feeds")
+
+
+@feeds_app.command("describe")
+def describe_feed(feed: str, output_format: Output = Format.TEXT) -> None:
+    """Print a feed's contract: fields, types, keys, row rules, reason codes."""
+    from ingestion.describe import describe
+    from ingestion.errors import IngestionError
+
+    with errors_for_people(IngestionError):
+        found = describe(feed)
+    if output_format is Format.JSON:
+        print_json(found)
+        return
+    console.print(f"[bold]{found['feed']}[/bold]  {found['title_zh']} · {found['title_en']}   key: {found['key']}")
+    print_rows(found["fields"], output=Format.TEXT, title="Fields 字段")
+    print_rows(found["rules"], output=Format.TEXT, title="Row rules and reason codes 行规则与原因代码")
+
+
+@app.command()
+def explain(uscc: str, as_of: OptionalDate = None, output_format: Output = Format.TEXT) -> None:
+    """Explain an enterprise's grade: every point, where it was lost, and the evidence."""
+    from scoring.explain import UnknownEnterpriseError, print_explanation
+    from scoring.explain import explain as explain_grade
+
+    with errors_for_people(UnknownEnterpriseError):
+        found = explain_grade(uscc, as_of)
+    if output_format is Format.JSON:
+        print_json(found)
+    else:
+        print_explanation(found, console)
+
+
+@app.command()
+def fit(business_date: BusinessDate) -> None:
+    """Estimate rates and stratum means from the warehouse; nights use them until the next fit."""
+    from scoring.errors import ScoringError
+    from scoring.fit import fit as fit_method
+
+    with errors_for_people(ScoringError):
+        console.print(f"fit {fit_method(business_date)} is stored and used from the next night on")
+
+
+@app.command()
+def deliver() -> None:
+    """Deliver what is waiting in the outbox to the tendering system."""
+    from publishing.relay import deliver as deliver_outbox
+
+    report = deliver_outbox()
+    console.print(report)
+    if report.waiting or report.dead:
+        output.fail(f"{report.waiting} deliveries wait and {report.dead} are dead; see publishing.outbox.", code=1)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    preset: Annotated[str, typer.Option(help="hamlet or city.")] = "city",
+    seed: int = 2026,
+    through: Annotated[
+        date, typer.Option(parser=_business_date, metavar="YYYY-MM-DD", help="Last day of the 24 months.")
+    ] = date(2026, 10, 31),
+    nights: Annotated[int, typer.Option(help="Further days, each with a delivery of its own.")] = 0,
+    dirt: Annotated[bool, typer.Option(help="Plant known dirt; the manifest lists it.")] = True,
+) -> None:
+    """Write a synthetic region's files, in the shapes that offices send, and a manifest of its truth."""
+    from simulation.region import simulate as simulate_region
+
+    with errors_for_people(FileNotFoundError, FileExistsError):
+        simulate_region(preset=preset, seed=seed, out=out, through=through, nights=nights, dirt=dirt)
+    console.print(f"written to {out}; its truth is in {out / 'manifest.json'}")
+
+
+@warehouse_app.command("url")
+def warehouse_url(role: Annotated[str | None, typer.Option(help="A pc_* role; default: the owner.")] = None) -> None:
+    """Print the address of the warehouse, for psql and other tools."""
+    from warehouse.connection import url
+
+    with errors_for_people():
+        typer.echo(url(role))  # type: ignore[arg-type]
+
+
+@warehouse_app.command("migrate")
+def warehouse_migrate() -> None:
+    """Create the database if it is missing and apply the migrations that are missing."""
+    from warehouse.migrate import migrate
+
+    with errors_for_people():
+        console.print(f"the warehouse is at revision {migrate()}")
+
+
+@warehouse_app.command("create-database")
+def warehouse_create_database(name: str) -> None:
+    """Create a further database on the same server (Airflow keeps its metadata in one of its own)."""
+    from warehouse.migrate import create_database
+
+    with errors_for_people():
+        create_database(name)
+
+
+@warehouse_app.command("stop")
+def warehouse_stop() -> None:
+    """Stop the embedded server (the next command starts it again)."""
+    from warehouse import embedded
+    from warehouse.settings import get_settings
+
+    console.print("stopped" if embedded.stop(get_settings().data_dir) else "it was not running")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""How commands answer: a table for people or JSON for programs, and an error that says what to do."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+complaints_console = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """How a reading command prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, output: Format, title: str = "") -> None:
+    """Print ``rows`` (all with the same keys) as a table, or as a JSON array."""
+    if output is Format.JSON:
+        print_json(list(rows))
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON that a program can read (dates and decimals as text)."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def fail(message: str, *, code: int) -> NoReturn:
+    """Say on stderr what is wrong and what to do; leave with ``code`` (1 a check said no, 2 wrong usage or input)."""
+    complaints_console.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def errors_for_people(*known: type[Exception]) -> Iterator[None]:
+    """Turn the errors that people can act on into a message and an exit code; anything else is a defect and shows."""
+    from warehouse.embedded import EmbeddedServerError
+    from warehouse.stages import StoppedByGate
+
+    unusable: tuple[type[Exception], ...] = (EmbeddedServerError, *known)
+    try:
+        yield
+    except StoppedByGate as error:
+        fail(f"Stopped by a gate: {error}", code=1)
+    except unusable as error:
+        fail(str(error), code=2)

@@ -1,0 +1,139 @@
+"""The embedded server: made, found again, survives a crash, and says clearly why it cannot be used."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from warehouse import embedded
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def data_dir():
+    folder = Path(tempfile.mkdtemp(prefix="embedded-"))
+    folder.chmod(0o755)
+    yield folder
+    embedded.stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(server: embedded.Server) -> psycopg.Connection:
+    return psycopg.connect(host=str(server.socket_dir), port=server.port, user="postgres", dbname="postgres")
+
+
+def _postmaster(server: embedded.Server) -> int:
+    return int((server.home / "cluster" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def test_ensure_running__twice__is_the_same_server(data_dir):
+    first = embedded.ensure_running(data_dir)
+    process = _postmaster(first)
+    assert embedded.ensure_running(data_dir) == first
+    assert _postmaster(first) == process
+    assert embedded.stop(data_dir) is True
+    assert embedded.stop(data_dir) is False
+
+
+def test_ensure_running__after_kill_9__finds_its_committed_rows(data_dir):
+    server = embedded.ensure_running(data_dir)
+    with _connect(server) as connection:
+        connection.execute("create table kept as select 1 as one")
+    os.kill(_postmaster(server), signal.SIGKILL)
+    again = embedded.ensure_running(data_dir)
+    with _connect(again) as connection:
+        assert connection.execute("select one from kept").fetchall() == [(1,)]
+
+
+def test_ensure_running__six_starters_at_once__all_reach_one_server(data_dir):
+    code = (
+        "import sys, pathlib; from warehouse import embedded; "
+        "print(embedded.ensure_running(pathlib.Path(sys.argv[1])).socket_dir)"
+    )
+    starters = [
+        subprocess.Popen([sys.executable, "-c", code, str(data_dir)], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+        for _ in range(6)
+    ]
+    answers = {starter.communicate(timeout=120)[0] for starter in starters}
+    assert [starter.returncode for starter in starters] == [0] * 6
+    assert len(answers) == 1
+
+
+def test_ensure_running__folder_holds_something_else__says_so(data_dir):
+    home = embedded._home(data_dir)
+    (home / "cluster").mkdir()
+    (home / "cluster" / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(embedded.EmbeddedServerError, match="not empty and is not a PostgreSQL cluster"):
+        embedded.ensure_running(data_dir)
+
+
+def test_ensure_running__cluster_of_another_version__says_so(data_dir):
+    server = embedded.ensure_running(data_dir)
+    embedded.stop(data_dir)
+    (server.home / "cluster" / "PG_VERSION").write_text("14\n")
+    with pytest.raises(embedded.EmbeddedServerError, match="made by PostgreSQL 14"):
+        embedded.ensure_running(data_dir)
+    (server.home / "cluster" / "PG_VERSION").write_text("18\n")
+
+
+def test_ensure_running__socket_taken_by_another_server__says_so(data_dir, monkeypatch):
+    server = embedded.ensure_running(data_dir)
+    embedded.stop(data_dir)
+    neighbour = embedded.ensure_running(data_dir / "neighbour")
+    lock = server.socket_dir / f".s.PGSQL.{server.port}.lock"
+    lock.write_text(f"{_postmaster(neighbour)}\n{neighbour.home}\n{int(time.time())}\n5432\n{server.socket_dir}\n")
+    lock.chmod(0o644)
+    monkeypatch.setattr(embedded, "START_ATTEMPTS", 2)
+    with pytest.raises(embedded.EmbeddedServerError, match="used by another server"):
+        embedded.ensure_running(data_dir)
+    lock.unlink()
+    embedded.stop(data_dir / "neighbour")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a normal user, or be shut out of a folder")
+def test_ensure_running__as_a_normal_user__works_without_root(data_dir):
+    data_dir.chmod(0o777)
+    code = (
+        "import sys, pathlib; from warehouse import embedded; d = pathlib.Path(sys.argv[1]); "
+        "embedded.ensure_running(d); assert embedded.stop(d)"
+    )
+    python = os.path.realpath(sys.executable)
+    if not os.access(python, os.X_OK) or not embedded._can_enter(Path(python), __import__("pwd").getpwnam("nobody")):
+        python = "/usr/bin/python3"  # a Python of root's own home cannot be run by anybody else
+    if not Path(python).exists():
+        pytest.skip("no Python here that a normal user may run")
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    if not embedded._can_enter(Path(site), __import__("pwd").getpwnam("nobody")):
+        pytest.skip("the environment lies where a normal user cannot read it")
+    done = subprocess.run(
+        [python, "-c", code, str(data_dir)],
+        user="nobody", extra_groups=[], cwd="/", capture_output=True, text=True,
+        env={"PYTHONPATH": f"{PROJECT}:{site}", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+def test_ensure_running__data_dir_that_the_server_user_cannot_enter__uses_var_lib(data_dir):
+    data_dir.chmod(0o700)
+    server = embedded.ensure_running(data_dir / "inner")
+    assert server.home.is_relative_to("/var/lib/property-credit")
+    with _connect(server) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    assert embedded.stop(data_dir / "inner")
+    shutil.rmtree(server.home)
+
+
+def test_server__listens_on_no_network_address(data_dir):
+    server = embedded.ensure_running(data_dir)
+    with _connect(server) as connection:
+        assert connection.execute("show listen_addresses").fetchone() == ("",)
+    assert server.socket_dir.stat().st_mode & 0o077 == 0
