@@ -1,0 +1,55 @@
+"""维修资金与公共收益流水: entries of maintenance funds and common revenue."""
+
+from ingestion.contract import Feed, Field, RowRule
+
+FEED = Feed(
+    name="funds",
+    title_zh="维修资金与公共收益流水",
+    title_en="entries of maintenance funds and common revenue",
+    key=("entry_id",),
+    event_field="booked_on",
+    fields=(
+        Field("entry_id", "text", "流水号", "entry", required=True),
+        Field("account_no", "text", "账号", "account"),
+        Field(
+            "account_type_code",
+            "code",
+            "账户类型",
+            "kind of account",
+            required=True,
+            codes=("maintenance_fund", "common_revenue", "operating", "other"),
+        ),
+        Field("community_id", "text", "小区编码", "community", references="communities"),
+        Field("uscc", "uscc", "统一社会信用代码", "unified social credit code", references="enterprises"),
+        Field("booked_on", "date", "记账日期", "booked on", required=True),
+        Field("amount", "decimal", "金额", "amount; money out is negative", required=True),
+        Field("currency_code", "code", "币种", "currency", required=True, codes=("CNY", "GBP", "USD", "EUR", "HKD")),
+        Field("balance", "decimal", "余额", "balance after the entry"),
+        Field("counterparty_name", "text", "对方户名", "counterparty", personal=True, maximum_length=500),
+        Field(
+            "purpose_code",
+            "code",
+            "用途",
+            "purpose",
+            codes=(
+                "repair",
+                "emergency_repair",
+                "fee_income",
+                "advertising_income",
+                "parking_income",
+                "salary",
+                "transfer",
+                "interest",
+                "opening",
+                "reversal",
+                "other",
+            ),
+        ),
+        Field("summary", "text", "摘要", "summary", maximum_length=2_000),
+        Field("voucher_no", "text", "凭证号", "voucher"),
+        Field("vote_id", "text", "表决编号", "vote of the owners"),
+        Field("is_emergency", "boolean", "是否应急使用", "emergency use"),
+        Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+    ),
+    rules=(RowRule("AMOUNT_ZERO", "amount", "金额为零", "the amount is zero", lambda row: row["amount"] == 0),),
+)
