@@ -1,0 +1,49 @@
+{#- The night being computed, as a date literal: the only date any model knows. -#}
+{% macro business_date() -%}
+  {%- set given = var('business_date', none) -%}
+  {%- if execute and given is none -%}
+    {{ exceptions.raise_compiler_error("variable business_date is missing: pass --vars '{business_date: yyyy-mm-dd}'") }}
+  {%- endif -%}
+  cast('{{ given or "1970-01-01" }}' as date)
+{%- endmacro %}
+
+{#- The first instant after the business date, Asia/Shanghai: clocks that still run are read there. -#}
+{% macro end_of_business_date() -%}
+  (({{ business_date() }} + 1)::timestamp at time zone 'Asia/Shanghai')
+{%- endmacro %}
+
+{#- Calendar date in Asia/Shanghai of an instant. -#}
+{% macro local_date(instant) -%}
+  ({{ instant }} at time zone 'Asia/Shanghai')::date
+{%- endmacro %}
+
+{#- Minutes between two instants; null when one is missing. -#}
+{% macro minutes_between(earlier, later) -%}
+  (extract(epoch from {{ later }} - {{ earlier }}) / 60.0)
+{%- endmacro %}
+
+{#- Months between two dates: whole calendar months, then days / 31, so that a calendar anniversary is a whole number. -#}
+{% macro months_between(earlier, later) -%}
+  (extract(year from age(({{ later }})::timestamp, ({{ earlier }})::timestamp)) * 12
+    + extract(month from age(({{ later }})::timestamp, ({{ earlier }})::timestamp))
+    + extract(day from age(({{ later }})::timestamp, ({{ earlier }})::timestamp)) / 31.0)
+{%- endmacro %}
+
+{#- The date N months before the business date: an event on it is just outside the window. -#}
+{% macro months_ago(months) -%}
+  ({{ business_date() }} - interval '{{ months }} months')::date
+{%- endmacro %}
+
+{#- A window: event_date > business_date - N months and event_date <= business_date. -#}
+{% macro in_window(event_on, months) -%}
+  ({{ event_on }} > {{ months_ago(months) }} and {{ event_on }} <= {{ business_date() }})
+{%- endmacro %}
+
+{#- Months an indicator looks back, from the grading method's variables. -#}
+{% macro window_months(indicator_code) -%}
+  {%- set windows = var('windows') -%}
+  {%- if indicator_code not in windows -%}
+    {{ exceptions.raise_compiler_error("variable windows has no entry for indicator " ~ indicator_code) }}
+  {%- endif -%}
+  {{ windows[indicator_code] | int }}
+{%- endmacro %}

@@ -1,0 +1,4 @@
+{#- Schemas are the layers of the house, not a developer's: exactly staging, intermediate, marts. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+  {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}
