@@ -1,0 +1,167 @@
+"""Running a suite with Great Expectations: an ephemeral context, our own suites, our own outcomes.
+
+Owns every call into Great Expectations. Its import takes 5 s, so it happens inside functions and once a process.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from psycopg import sql
+
+from expectations.outcomes import Outcome
+from expectations.suites import Expectation, Subject, Suite, SuiteError
+
+EXAMPLES = 20  # rows kept of each miss: enough to find the cause, little enough to store every night
+
+
+@lru_cache(maxsize=1)
+def _context() -> Any:
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # hundreds of INFO lines inside Airflow else
+    import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def check_statistics(suite: Suite, statistics: Mapping[str, float | None]) -> list[Outcome]:
+    """Check a batch's statistics, one row with a number (or nothing known) per column, against door 1's suite.
+
+    Expectations on statistics that the batch does not have (another feed's fields) are left out.
+    """
+    import pandas
+
+    frame = pandas.DataFrame([{key: float("nan") if v is None else float(v) for key, v in statistics.items()}])
+    source = _source("statistics", lambda context, name: context.data_sources.add_pandas(name))
+    batches = _definition(source, "batch", lambda: source.add_dataframe_asset("batch"), whole="dataframe")
+    outcomes = []
+    for subject in suite.subjects:
+        chosen = [one for one in subject.expectations if one.arguments.get("column") in statistics]
+        batch = batches.get_batch({"dataframe": frame})
+        outcomes += _validate(batch, subject, chosen, suite.suite)
+    return outcomes
+
+
+def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mapping[str, Any]) -> list[Outcome]:
+    """Check the queries of a suite of door 2 or 3 on PostgreSQL.
+
+    ``address`` are libpq parameters; ``parameters`` fill the ``{name}`` places of the queries as quoted literals.
+    """
+    url = _url(address)
+    source = _source(url, lambda context, name: _add_postgres(context, name, url))
+    outcomes = []
+    for subject in suite.subjects:
+        if subject.query is None:
+            raise SuiteError(f"{suite.suite}: {subject.name} has no query")
+        literals = {key: sql.Literal(value) for key, value in parameters.items()}
+        query = sql.SQL(subject.query).format(**literals).as_string(None)  # type: ignore[arg-type]
+        name = f"{suite.suite}.{subject.name}"
+        if name in {asset.name for asset in source.assets}:
+            source.delete_asset(name)
+        asset = source.add_query_asset(name, query=query)
+        batch = asset.add_batch_definition_whole_table("all").get_batch()
+        outcomes += _validate(batch, subject, list(subject.expectations), suite.suite)
+    return outcomes
+
+
+def _url(address: Mapping[str, str]) -> str:
+    """Great Expectations refuses an address without a host: a socket goes into the query, with a dummy host before."""
+    from sqlalchemy import URL
+
+    host, socket = address.get("host", "localhost"), {}
+    if host.startswith("/"):
+        host, socket = "localhost", {"host": host, "port": address.get("port", "5432")}
+    return URL.create(
+        "postgresql+psycopg",
+        username=address["user"],
+        password=address.get("password"),
+        host=host,
+        port=None if socket else int(address.get("port", "5432")),
+        database=address["dbname"],
+        query={**{k: v for k, v in address.items() if k.startswith("ssl")}, **socket},
+    ).render_as_string(hide_password=False)
+
+
+def _add_postgres(context: Any, name: str, url: str) -> Any:
+    return context.data_sources.add_postgres(name, connection_string=url, create_temp_table=False)
+
+
+def _source(name: str, add: Any) -> Any:
+    context = _context()
+    known = context.data_sources.all()
+    return known[name] if name in known else add(context, name)
+
+
+def _definition(source: Any, name: str, add: Any, *, whole: str) -> Any:
+    if name in {asset.name for asset in source.assets}:
+        return source.get_asset(name).get_batch_definition("all")
+    return getattr(add(), f"add_batch_definition_whole_{whole}")("all")
+
+
+def _validate(batch: Any, subject: Subject, expectations: list[Expectation], suite: str) -> list[Outcome]:
+    import great_expectations
+
+    if not expectations:
+        return []
+    built = [_build(one) for one in expectations]
+    result_format: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES}
+    if subject.key:
+        result_format["unexpected_index_column_names"] = list(subject.key)
+    group = great_expectations.ExpectationSuite(name=f"{suite}.{subject.name}", expectations=built)
+    results = batch.validate(group, result_format=result_format).results
+    by_name = {result.expectation_config.meta["name"]: result for result in results}
+    return [_outcome(one, subject, by_name[one.name]) for one in expectations]
+
+
+def _build(expectation: Expectation) -> Any:
+    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations.metadata_types import FailureSeverity
+    from great_expectations.expectations.registry import get_expectation_impl
+    from great_expectations.expectations.row_conditions import Column
+
+    arguments = dict(expectation.arguments)
+    if expectation.only_if:
+        arguments["row_condition"] = Column(expectation.only_if.column) >= expectation.only_if.at_least
+        arguments["condition_parser"] = "great_expectations"
+    try:
+        kind = get_expectation_impl(expectation.type)
+    except ExpectationNotFoundError as error:
+        raise SuiteError(f"{expectation.name}: there is no expectation called {expectation.type}") from error
+    return kind(**arguments, severity=FailureSeverity(expectation.severity), meta={"name": expectation.name})
+
+
+def _outcome(expectation: Expectation, subject: Subject, result: Any) -> Outcome:
+    found = result.to_json_dict()["result"]
+    broken = _raised(result.exception_info)
+    rows = (subject.key and found.get("partial_unexpected_index_list")) or [
+        {str(expectation.arguments.get("column", "value")): value} for value in found.get("partial_unexpected_list", [])
+    ]
+    if broken:
+        observed = broken
+    elif "observed_value" in found:
+        observed = f"observed {found['observed_value']}"
+    else:
+        observed = f"{found.get('unexpected_count', 0)} of {found.get('element_count', 0)} rows"
+    return Outcome(
+        name=expectation.name,
+        subject=subject.name,
+        expectation=expectation.type,
+        severity="critical" if broken else expectation.severity,  # a check that cannot run must not pass as a warning
+        is_success=bool(result.success),
+        zh=expectation.zh,
+        en=expectation.en,
+        why=expectation.why,
+        observed=observed,
+        rows=() if result.success else tuple(sorted(rows, key=lambda row: sorted(map(str, row.items())))),
+    )
+
+
+def _raised(information: dict[str, Any]) -> str:
+    """Return the first error an expectation raised while it ran, such as a column that is not there."""
+    entries = [information] if "raised_exception" in information else list(information.values())
+    return next((str(one["exception_message"]) for one in entries if one.get("raised_exception")), "")

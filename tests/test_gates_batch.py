@@ -1,0 +1,125 @@
+"""Door 1: every expectation on a batch's statistics turns red when its own violation is planted, and only then."""
+
+from datetime import date
+
+import pytest
+
+from expectations import gates, suites
+from warehouse.connection import connect
+from warehouse.stages import StoppedByGate
+
+HEALTHY = {
+    "feed": "complaints",
+    "profile": "mashangban_api",
+    "batch_id": "b0000000000000001",
+    "source_file": "pull.json",
+    "business_date": date(2026, 10, 31),
+    "rows_in": 100,
+    "rows_accepted": 97,
+    "rows_rejected": 2,
+    "rows_duplicate": 1,
+    "fill": {"community_id": 0.95, "resolved_at": 0.7},
+    "unknown_codes": {},
+    "latest_event_on": date(2026, 10, 31),
+    "days_since_latest_event": 0,
+    "total_difference": 0.0,
+    "examples": ({"file": "pull.json", "row": 7, "column": "category_code", "reason_code": "CODE_UNKNOWN"},),
+}
+USUAL = [{"rows_in": 100, "fill": {"community_id": 0.96, "resolved_at": 0.72}}] * 3
+
+BROKEN = {
+    "batch_is_reconciled": {"rows_accepted": 96},
+    "batch_total_is_reconciled": {"total_difference": 12.5},
+    "batch_rejected_ratio_is_tolerable": {"rows_accepted": 78, "rows_rejected": 21},
+    "batch_rejected_ratio_is_usual": {"rows_accepted": 93, "rows_rejected": 6},
+    "batch_unknown_codes_are_few": {"unknown_codes": {"category_code": 11}},
+    "batch_has_no_new_codes": {"unknown_codes": {"category_code": 1}},
+    "batch_volume_is_not_torn": {"rows_in": 9, "rows_accepted": 6},
+    "batch_volume_is_usual": {"rows_in": 39, "rows_accepted": 36},
+    "batch_volume_is_not_multiplied": {"rows_in": 5001, "rows_accepted": 4998},
+    "batch_fill_rates_hold": {"fill": {"community_id": 0.4, "resolved_at": 0.7}},
+    "batch_fill_rates_are_usual": {"fill": {"community_id": 0.7, "resolved_at": 0.7}},
+    "batch_is_fresh": {"days_since_latest_event": 8},
+    "batch_is_not_from_the_future": {"days_since_latest_event": -400},
+}
+
+
+@pytest.fixture
+def usual_history(monkeypatch):
+    monkeypatch.setattr(gates, "_history", lambda stats, settings: USUAL)
+
+
+def _recorded(batch_id):
+    with connect("pc_gatekeeper") as connection:
+        return connection.execute(
+            "select is_success, results from ops.gate_results where door = 1 and subject = %s", (batch_id,)
+        ).fetchone()
+
+
+def test_suite__every_expectation__has_a_violation_in_this_file():
+    expected = {one.name for subject in suites.load("door1_batch").subjects for one in subject.expectations}
+    assert set(BROKEN) == expected
+
+
+def test_batch__healthy__passes_and_is_recorded(warehouse_database, usual_history):
+    gates.check_batch(HEALTHY)
+    is_success, results = _recorded(HEALTHY["batch_id"])
+    assert is_success and all(one["is_success"] for one in results)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_expectation__its_violation_planted__turns_red(warehouse_database, usual_history, name):
+    stats = {**HEALTHY, **BROKEN[name]}
+    severity = next(
+        one.severity
+        for subject in suites.load("door1_batch").subjects
+        for one in subject.expectations
+        if one.name == name
+    )
+    if severity == "critical":
+        with pytest.raises(StoppedByGate, match=name):
+            gates.check_batch(stats)
+    else:
+        gates.check_batch(stats)
+    _, results = _recorded(stats["batch_id"])
+    assert name in {one["name"] for one in results if not one["is_success"]}
+
+
+def test_batch__refused__names_expectation_rows_and_page(warehouse_database, usual_history):
+    with pytest.raises(StoppedByGate) as stopped:
+        gates.check_batch({**HEALTHY, **BROKEN["batch_rejected_ratio_is_tolerable"]})
+    text = str(stopped.value)
+    assert "batch_rejected_ratio_is_tolerable" in text and "pull.json" in text and "row 7" in text
+    page = text.rsplit("see ", 1)[1]
+    html = open(page, encoding="utf-8").read()
+    assert "拒收行占比不超过20%" in html and "at most 20 %" in html
+    assert "http" not in html and "src=" not in html
+
+
+def test_batch__profile_without_history__is_not_measured_against_it(warehouse_database):
+    gates.check_batch({**HEALTHY, **BROKEN["batch_volume_is_not_torn"], "unknown_codes": {}})
+
+
+def test_batch__few_rows__is_not_refused_for_a_ratio(warehouse_database):
+    gates.check_batch({**HEALTHY, "rows_in": 4, "rows_accepted": 2, "rows_rejected": 2, "rows_duplicate": 0})
+
+
+def test_history__of_the_same_profile__is_read_from_ops_batches(warehouse_database):
+    with connect("pc_ingestion") as connection:
+        for number in range(4):
+            connection.execute(
+                """
+                select ops.register_batch(%s, 'complaints', 'mashangban_api', 'pull.json', 'x', 'x', 1, %s, now(),
+                  'loaded', null, 100, 100, 0, 0, 0, null, '{"fill": {"community_id": 1.0}}')
+                """,
+                (f"b{number}", date(2026, 10, 1 + number)),
+            )
+    with pytest.raises(StoppedByGate, match="batch_fill_rates_hold"):
+        gates.check_batch({**HEALTHY, "fill": {"community_id": 0.1}})
+
+
+def test_suite__unknown_key__is_refused_with_file_and_key(tmp_path, monkeypatch):
+    monkeypatch.setattr(suites, "FOLDER", tmp_path)
+    (tmp_path / "odd.yml").write_text("suite: odd\ndoor: 1\nzh: x\nen: x\nsubjects: []\nseverity: none\n")
+    with pytest.raises(suites.SuiteError, match=r"odd\.yml: severity"):
+        suites.load("odd")
