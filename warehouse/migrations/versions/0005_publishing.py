@@ -72,6 +72,7 @@ def upgrade() -> None:
         grant select on publishing.current_grades, publishing.data_age, publishing.grade_history
           to pc_publishing, pc_api, pc_pages, pc_gatekeeper;
         grant select on publishing.outbox, publishing.receipts, publishing.publications to pc_gatekeeper;
+        grant select on publishing.publications to pc_pages;   -- a past month's page shows the run published then
         """
     )
 
