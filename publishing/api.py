@@ -101,7 +101,7 @@ def _fetch(statement: str, parameters: dict[str, Any] | None = None) -> list[dic
 app = FastAPI(
     title="物业服务企业信用等级 Property-service credit grades",
     version="1",
-    description="已发布的信用等级。Published credit grades, current or as of a day; errors are RFC 9457 problem documents.",
+    description="已发布的信用等级。Published credit grades, now or as of a day; errors: RFC 9457 documents.",
     redoc_url=None,
     docs_url=None,
 )
