@@ -1,0 +1,93 @@
+"""Airflow's surroundings, made in code: quiet, offline, its metadata in a database of its own on the same server.
+
+Owns the environment variables and the metadata database. A variable that is already set (compose, an operator) stays.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from warehouse import connection
+from warehouse.migrate import create_database
+from warehouse.settings import PROJECT_ROOT, get_settings
+
+DAGS = PROJECT_ROOT / "dags"
+
+
+class AirflowError(Exception):
+    """Airflow cannot be used: the message says why and what to do."""
+
+
+def variables(*, api_port: int = 8080) -> dict[str, str]:
+    """Return the variables that Airflow and its parts need on this machine."""
+    settings = get_settings()
+    home = settings.data_dir / "airflow"
+    metadata = _metadata_address()
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # it listens on this machine alone
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(api_port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,  # else it asks for asyncpg, which nothing needs
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "GX_ANALYTICS_ENABLED": "False",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def prepare(*, api_port: int = 8080) -> None:
+    """Set the variables, make the metadata database and bring it to Airflow's version if it is not there yet.
+
+    Airflow reads its configuration when it is imported, once a process: call this before. Raises AirflowError when the
+    database cannot be made or migrated.
+    """
+    if "airflow" not in sys.modules:
+        found = variables(api_port=api_port)
+        Path(found["AIRFLOW_HOME"]).mkdir(parents=True, exist_ok=True)
+        for key, value in found.items():
+            os.environ.setdefault(key, value)
+        _create_metadata_database()
+    _migrate()
+
+
+def _metadata_database() -> str:
+    return f"airflow_{connection.parameters()['dbname']}"
+
+
+def _metadata_address() -> str:
+    return connection.url(database=_metadata_database()).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _create_metadata_database() -> None:
+    import psycopg
+
+    name = _metadata_database()
+    if os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] != _metadata_address():
+        return  # an address of the operator's own: its database is there
+    try:
+        create_database(name)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise AirflowError(
+            f"Airflow needs a database {name} on the warehouse's server and this role may not create one: create it, "
+            "or set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to another"
+        ) from error
+
+
+def _migrate() -> None:
+    from airflow.utils import db
+
+    try:
+        db.check_migrations(0)
+    except TimeoutError:
+        db.upgradedb()

@@ -1,0 +1,161 @@
+"""One night in one process: the real DAGs, in order, through Airflow's ``dag.test()``.
+
+Owns the order of the DAGs, what a failure leaves out, the progress on the terminal and the exit code. What the steps
+and Airflow write beside that goes to a log file under DATA_DIR/logs.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+
+from cli import airflow_environment
+from cli.steps import StepEvent, listening
+from warehouse.business_date import ZONE
+from warehouse.connection import parameters
+from warehouse.settings import get_settings
+
+ORDER = (
+    "ingest_registers",
+    "ingest_complaints",
+    "ingest_inspections",
+    "ingest_funds",
+    "build_warehouse",
+    "grade_enterprises",
+    "publish_grades",
+    "build_scorecards",
+)
+NEEDS = {"grade_enterprises": "build_warehouse"}  # marts of two nights must not be graded; all else goes on by itself
+NIGHT_LOCK = 20260401  # one night, or one scheduler, at a time on a warehouse
+MARKS = {
+    "done": "[green]✓[/green]",
+    "nothing new": "[dim]·[/dim]",
+    "failed": "[red]✗[/red]",
+    "stopped by gate": "[red]■[/red]",
+}
+
+
+class NightError(Exception):
+    """The night cannot be run at all; the message says why."""
+
+
+def run_night(business_date: date) -> int:
+    """Run the night of ``business_date`` and print its summary; return 0, or 1 when a gate or a stage said no.
+
+    A feed that fails does not stop the night. Run again, it only does what is new. Raises NightError when another
+    night or a scheduler works on the same warehouse, or a DAG file cannot be loaded.
+    """
+    from cli.summary import print_summary
+
+    log = get_settings().data_dir / "logs" / f"night-{business_date}.log"
+    seconds: dict[str, float] = {}
+    started = time.monotonic()
+    with exclusive(), _quiet(log) as console, listening(_Progress(console)):
+        console.print(f"[bold]夜间批 night of {business_date}[/bold]")
+        with _timed(seconds, "airflow"), console.status("Airflow"):
+            airflow_environment.prepare()
+            dags = load_dags()
+        failed: set[str] = set()
+        for name in ORDER:
+            if NEEDS.get(name) in failed:
+                failed.add(name)
+                console.print(f"[red]✗[/red] {name:<44} left out: {NEEDS[name]} failed")
+                continue
+            with _timed(seconds, name):
+                run = dags[name].test(
+                    logical_date=datetime.combine(business_date, datetime.min.time(), tzinfo=ZONE),
+                    run_conf={"business_date": business_date.isoformat()},
+                )
+            if str(run.state) != "success":
+                failed.add(name)
+        seconds["total"] = time.monotonic() - started
+        print_summary(console, business_date, seconds=seconds, log=log)
+    return 1 if failed else 0
+
+
+def load_dags() -> dict[str, Any]:
+    """Return the DAGs by id. Raises NightError naming every file that cannot be loaded."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = airflow_environment.DAGS
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    if bag.import_errors:
+        raise NightError("; ".join(f"{Path(file).name}: {error}" for file, error in sorted(bag.import_errors.items())))
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            task.retries = 0  # who started the night starts it again; a scheduler would wait and retry
+    return dict(bag.dags)
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold the warehouse's night lock; NightError when another process holds it. The lock ends with the process."""
+    with psycopg.connect(**parameters(), autocommit=True) as connection:  # type: ignore[arg-type]
+        row = connection.execute("select pg_try_advisory_lock(%s)", (NIGHT_LOCK,)).fetchone()
+        if not (row and row[0]):
+            raise NightError(
+                "another night or a scheduler (`make up`) works on this warehouse; wait for it, stop it, or start the "
+                "night in Airflow's UI: DAG ingest_registers, parameter business_date"
+            )
+        yield
+
+
+class _Progress:
+    """One line a step, printed when it ends; on a terminal the running step is shown while it works."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Any = None
+
+    def __call__(self, event: StepEvent) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        name = f"{event.stage} · {event.step}"
+        if event.seconds is None:
+            if self._console.is_terminal:
+                self._status = self._console.status(name)
+                self._status.start()
+            return
+        line = f"{MARKS[event.status]} {name:<44} {event.seconds:6.1f} s  {escape(event.message)}"
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[name] = time.monotonic() - started
+
+
+@contextlib.contextmanager
+def _quiet(log: Path) -> Iterator[Console]:
+    """Send everything this process writes to ``log``, but what goes to the console that is given.
+
+    On the level of file descriptors: Airflow's loggers keep their own handles on stdout and stderr.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with open(log, "ab") as sink, os.fdopen(os.dup(kept[0]), "w", encoding="utf-8", errors="replace") as screen:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield Console(file=screen, width=None if os.isatty(kept[0]) else 160)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, original in zip((1, 2), kept, strict=True):
+                os.dup2(original, descriptor)
+                os.close(original)

@@ -1,0 +1,207 @@
+"""The steps of a night: each calls one package, is recorded in ``ops.stage_runs`` and can be run again.
+
+Owns how the packages follow one another. The DAGs say when; this says what. Packages are imported inside the steps:
+a scheduler's process that runs one of them pays for that one only.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from warehouse.connection import Role, connect
+from warehouse.stages import StageNote, StoppedByGate, stage
+
+REGISTERS_STAGE = "ingest_registers"
+EVENT_FEEDS = ("complaints", "inspections", "funds")
+
+
+class FeedError(Exception):
+    """Deliveries of a feed could not be read; the message names each with its reason."""
+
+
+class UndeliveredError(Exception):
+    """Grades wait in the outbox because the receiver did not take them; a later try may succeed."""
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """A step began (``seconds`` None) or ended. ``status`` is one of ``ops.stage_runs``, or 'running'."""
+
+    stage: str
+    step: str
+    status: str
+    message: str = ""
+    seconds: float | None = None
+
+
+_listeners: list[Callable[[StepEvent], None]] = []  # of this process: the night's progress on the terminal
+
+
+@contextmanager
+def listening(listener: Callable[[StepEvent], None]) -> Iterator[None]:
+    """Tell ``listener`` of every step that begins or ends in this process while the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+@contextmanager
+def _step(role: Role, business_date: date, name: str, step: str) -> Iterator[StageNote]:
+    """Record a step and tell the listeners."""
+    started = time.monotonic()
+
+    def tell(status: str, message: str = "", *, ended: bool = True) -> None:
+        for listener in _listeners:
+            listener(StepEvent(name, step, status, message, time.monotonic() - started if ended else None))
+
+    tell("running", ended=False)
+    try:
+        with stage(role, business_date, name, step) as note:
+            yield note
+    except BaseException as error:
+        tell("stopped by gate" if isinstance(error, StoppedByGate) else "failed", str(error))
+        raise
+    tell("done" if note.is_new else "nothing new", note.message)
+
+
+def ingest(feed: str, business_date: date) -> None:
+    """Load every delivery of ``feed`` known by ``business_date``, each through door 1.
+
+    Raises StoppedByGate when door 1 refused a batch, FeedError when one could not be read: the sound deliveries are
+    loaded all the same.
+    """
+    from expectations.gates import check_batch
+    from ingestion.night import ingest_feed
+
+    name = f"ingest_{feed}" if feed in EVENT_FEEDS else REGISTERS_STAGE
+    with _step("pc_ingestion", business_date, name, feed) as note:
+        stopped: list[str] = []
+
+        def check(stats: Any) -> None:
+            try:
+                check_batch(stats)
+            except StoppedByGate as error:
+                stopped.append(str(error))
+                raise
+
+        reports = ingest_feed(feed, business_date, check=check)
+        fresh = [report for report in reports if report.status != "seen before"]
+        note.is_new = bool(fresh)
+        note.message = _feed_message(fresh)
+        if stopped:
+            raise StoppedByGate(" ‖ ".join(stopped))
+        refused = [report for report in fresh if report.status == "refused"]
+        if refused:
+            raise FeedError(" ‖ ".join(str(report.refusal) for report in refused))
+
+
+def _feed_message(reports: list[Any]) -> str:
+    if not reports:
+        return "no new delivery"
+    total = {
+        name: sum(getattr(report, f"rows_{name}") for report in reports)
+        for name in ("in", "accepted", "rejected", "duplicate")
+    }
+    return (
+        f"{len(reports)} {'delivery' if len(reports) == 1 else 'deliveries'}, {total['in']:,} rows: "
+        f"{total['accepted']:,} accepted, {total['rejected']:,} rejected, {total['duplicate']:,} duplicates"
+    )
+
+
+def build_models(business_date: date) -> None:
+    """Build the warehouse as known on ``business_date``; skipped when the same night was built from the same rows."""
+    from scoring.method import load, warehouse_variables
+    from warehouse.transformation import build
+
+    with _step("pc_dbt", business_date, "build_warehouse", "build_models") as note:
+        results = build(business_date, variables=warehouse_variables(load()))
+        note.message = f"{len(results)} models, seeds and tests"
+
+
+def check_score_inputs(business_date: date) -> None:
+    """Door 2. Raises StoppedByGate when tonight's marts would give wrong grades."""
+    from expectations import gates
+
+    with _step("pc_gatekeeper", business_date, "grade_enterprises", "check_score_inputs") as note:
+        gates.check_score_inputs(business_date)
+        note.message = "door 2 is open"
+
+
+def grade_enterprises(business_date: date) -> None:
+    """Grade every enterprise; the same inputs and method give the run that is there already."""
+    from scoring.run import grade
+
+    with _step("pc_scoring", business_date, "grade_enterprises", "grade_enterprises") as note:
+        report = grade(business_date)
+        note.is_new = report.is_new
+        note.message = f"run {report.run_id}"
+
+
+def check_grades(business_date: date) -> None:
+    """Door 3 on the night's newest run. Without a run there is nothing to check or to publish."""
+    from expectations import gates
+
+    with _step("pc_gatekeeper", business_date, "publish_grades", "check_grades") as note:
+        run_id = newest_run(business_date)
+        if run_id is None:
+            note.is_new, note.message = False, "no grades were computed for this night: what is published stands"
+            return
+        gates.check_grades(run_id, business_date)
+        note.message = f"door 3 is open for run {run_id}"
+
+
+def publish_grades(business_date: date) -> None:
+    """Make the night's newest run the current one; the same run again changes nothing."""
+    from publishing.publish import publish
+
+    with _step("pc_publishing", business_date, "publish_grades", "publish_grades") as note:
+        run_id = newest_run(business_date)
+        if run_id is None:
+            note.is_new, note.message = False, "nothing to publish"
+            return
+        report = publish(run_id, business_date)
+        note.is_new = report.is_new
+        note.message = (
+            f"publication {report.publication_id}: {report.change_count} grades changed"
+            if report.is_new
+            else f"run {run_id} is published already"
+        )
+
+
+def deliver_grades(business_date: date) -> None:
+    """Deliver what waits in the outbox. Raises UndeliveredError when rows still wait or are dead afterwards."""
+    from publishing.relay import deliver
+
+    with _step("pc_publishing", business_date, "publish_grades", "deliver_grades") as note:
+        report = deliver()
+        note.is_new = report.delivered_count > 0
+        note.message = f"{report.delivered_count} delivered"
+        if report.pending_count or report.dead_count:
+            raise UndeliveredError(
+                f"{report.delivered_count} delivered, {report.pending_count} wait, {report.dead_count} are dead: "
+                f"{report.problem or 'see publishing.outbox'}"
+            )
+
+
+def build_pages(business_date: date) -> None:
+    """Build the month's pages for regulators from what is published, with the age of every feed."""
+    from scorecards.build import build
+
+    with _step("pc_pages", business_date, "build_scorecards", "build_pages") as note:
+        written = build(business_date)
+        note.message = f"{len(written)} pages"
+
+
+def newest_run(business_date: date) -> str | None:
+    """Return the id of the newest scoring run of ``business_date``, None when there is none."""
+    with connect("pc_gatekeeper") as connection:
+        row = connection.execute(
+            "select run_id from scoring.runs where business_date = %s order by recorded_at desc, run_id limit 1",
+            (business_date,),
+        ).fetchone()
+    return str(row[0]) if row else None

@@ -1,0 +1,144 @@
+"""The summary at the end of a night: what a person reads before going home.
+
+Owns its words and tables. Reads ``ops``, ``scoring`` and ``publishing`` as they stand for one business date.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from warehouse.connection import connect
+from warehouse.settings import get_settings
+
+FEEDS = """
+with batches as (
+  select feed, count(*) filter (where status = 'loaded') as loaded_count,
+    count(*) filter (where status = 'refused') as refused_count,
+    sum(rows_in) filter (where status = 'loaded') as rows_in,
+    sum(rows_accepted) filter (where status = 'loaded') as rows_accepted,
+    sum(rows_rejected) filter (where status = 'loaded') as rows_rejected,
+    sum(rows_duplicate) filter (where status = 'loaded') as rows_duplicate
+  from ops.batches where business_date = %(business_date)s group by feed
+), reasons as (
+  select rejected.feed, rejected.reason_code, count(*) as row_count
+  from quarantine.rejected_rows as rejected
+  join ops.batches as batch on batch.batch_id = rejected.batch_id
+  where batch.business_date = %(business_date)s
+  group by rejected.feed, rejected.reason_code
+)
+select batches.*, (
+  select string_agg(reason_code || ' ' || row_count, ', ' order by row_count desc, reason_code)
+  from reasons where reasons.feed = batches.feed) as why
+from batches order by feed
+"""
+GATES = """
+select door, suite, subject, is_success, jsonb_path_query_array(results, '$[*] ? (@.is_success == false)') as missed
+from ops.gate_results where business_date = %(business_date)s order by door, suite, subject
+"""
+GRADES = """
+select coalesce(grade, case status_code when 'not_rated' then 'NR' else status_code end) as class, count(*) as count
+from scoring.grades
+where run_id = (select run_id from scoring.runs where business_date = %(business_date)s
+  order by recorded_at desc, run_id limit 1)
+group by 1 order by array_position(array['AA', 'A', 'B', 'NR'], coalesce(grade, 'NR')), 1
+"""
+STAGES = """
+select stage, sum(seconds) as seconds, string_agg(distinct status, ', ') as status
+from ops.stage_runs where business_date = %(business_date)s group by stage
+"""
+DELIVERIES = """
+select status, count(*) as count from publishing.outbox group by status order by status
+"""
+TROUBLES = """
+select stage, step, status, message from ops.stage_runs
+where business_date = %(business_date)s and status in ('failed', 'stopped by gate') order by finished_at
+"""
+
+
+def print_summary(console: Console, business_date: date, *, seconds: Mapping[str, float], log: Path) -> None:
+    """Print feeds, gates, grades, deliveries, seconds per stage, troubles, and where to look next."""
+    with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
+
+        def rows(query: str) -> list[dict[str, Any]]:
+            return cursor.execute(query, {"business_date": business_date}).fetchall()  # type: ignore[arg-type]
+
+        _feeds(console, rows(FEEDS))
+        _gates(console, rows(GATES))
+        _grades(console, rows(GRADES), rows(DELIVERIES))
+        _seconds(console, rows(STAGES), seconds)
+        _troubles(console, rows(TROUBLES))
+    _where_next(console, business_date, log)
+
+
+def _feeds(console: Console, rows: list[dict[str, Any]]) -> None:
+    table = Table(title="数据接入 feeds", title_justify="left", header_style="bold")
+    for name in ("feed", "deliveries", "rows in", "accepted", "rejected", "duplicates", "why rejected"):
+        table.add_column(name, justify="left" if name in ("feed", "why rejected") else "right", overflow="fold")
+    for row in rows:
+        deliveries = str(row["loaded_count"])
+        if row["refused_count"]:
+            deliveries += f" + [red]{row['refused_count']} refused[/red]"
+        counts = (f"{row[key] or 0:,}" for key in ("rows_in", "rows_accepted", "rows_rejected", "rows_duplicate"))
+        table.add_row(row["feed"], deliveries, *counts, row["why"] or "")
+    if rows:
+        console.print(table)
+    else:
+        console.print("no delivery is known for this night")
+
+
+def _gates(console: Console, rows: list[dict[str, Any]]) -> None:
+    for door, name in ((1, "batches"), (2, "score inputs"), (3, "grades")):
+        chosen = [row for row in rows if row["door"] == door]
+        stopped = [row for row in chosen if not row["is_success"]]
+        warned = [one for row in chosen for one in row["missed"] if one["severity"] == "warning"]
+        verdict = (
+            f"[red]{len(stopped)} stopped[/red]" if stopped else "[green]open[/green]" if chosen else "not reached"
+        )
+        console.print(
+            f"第{'一二三'[door - 1]}道门 door {door} ({name}): {len(chosen)} checked, {verdict}", highlight=False
+        )
+        for one in warned[:6]:
+            console.print(f"    [yellow]![/yellow] {escape(one['zh'])} {escape(one['en'])}: {escape(one['observed'])}")
+
+
+def _grades(console: Console, grades: list[dict[str, Any]], deliveries: list[dict[str, Any]]) -> None:
+    found = "  ".join(f"[bold]{row['class']}[/bold] {row['count']}" for row in grades) or "none computed for this night"
+    console.print(f"等级 grades: {found}", highlight=False)
+    sent = ", ".join(f"{row['count']} {row['status']}" for row in deliveries) or "none"
+    console.print(f"推送 deliveries to tendering so far: {sent}", highlight=False)
+
+
+def _seconds(console: Console, rows: list[dict[str, Any]], seconds: Mapping[str, float]) -> None:
+    status = {row["stage"]: row["status"] for row in rows}
+    table = Table(title="耗时 seconds per stage", title_justify="left", header_style="bold")
+    for name in ("stage", "seconds", "status"):
+        table.add_column(name, justify="right" if name == "seconds" else "left")
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.1f}", status.get(name, ""))
+    console.print(table)
+
+
+def _troubles(console: Console, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        console.print(
+            f"[red]{row['status']}[/red] {row['stage']} · {row['step']}: {escape(row['message'])}", soft_wrap=True
+        )
+
+
+def _where_next(console: Console, business_date: date, log: Path) -> None:
+    data = get_settings().data_dir
+    places = {
+        "页面 pages": data / "pages" / f"{business_date:%Y-%m}",
+        "检查结果 gate results": data / "gates" / business_date.isoformat(),
+        "日志 log": log,
+    }
+    for name, place in places.items():
+        if place.exists():
+            console.print(f"{name}: {place}", soft_wrap=True, highlight=False)
+    console.print("拒收行 refused rows: quarantine.rejected_rows   ·   property-credit explain <USCC>", highlight=False)

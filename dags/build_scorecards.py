@@ -1,0 +1,36 @@
+"""页面 · build the month's pages per region and per enterprise.
+
+Wakes when grades have been published, or at 06:00 (Asia/Shanghai): the pages then show the grades that stand, their
+age, and which feeds are STALE.
+"""
+
+from airflow.sdk import dag, task
+from wiring import PUBLISHED, START, asset, defaults, night_parameter, run_step, when
+
+PAGES = asset("pages/scorecards")
+
+
+@dag(
+    dag_id="build_scorecards",
+    schedule=when([PUBLISHED], deadline="06:00"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=defaults("supervision", minutes=60, retries=1),
+    params=night_parameter(),
+    tags=["scorecards", "nightly"],
+    doc_md=__doc__,
+)
+def build_scorecards():
+    """Wire the one task."""
+
+    @task(outlets=[PAGES])
+    def build_pages(*, outlet_events=None):
+        from cli.steps import build_pages
+
+        return run_step(build_pages, outlets={PAGES: outlet_events[PAGES]})
+
+    build_pages()
+
+
+build_scorecards()

@@ -1,0 +1,52 @@
+"""公布与推送 · check the grades (door 3), make the run current, deliver what changed to the tendering system.
+
+Wakes when grades have been computed, or at 05:30 (Asia/Shanghai): deliveries that wait from an earlier night go out
+even when there is nothing new to publish.
+
+**When door 3 says no**: nothing is published, the last published grades stand. **When the tendering system does not
+answer**: the grades are current, the outbox waits, the task tries again; nothing is sent twice.
+"""
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule, dag, task
+from wiring import GRADES, PUBLISHED, START, defaults, night_parameter, run_step, when
+
+
+@dag(
+    dag_id="publish_grades",
+    schedule=when([GRADES], deadline="05:30"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=defaults("credit-evaluation", minutes=60, retries=4),
+    params=night_parameter(),
+    tags=["publishing", "nightly"],
+    doc_md=__doc__,
+)
+def publish_grades():
+    """Wire the door before the publication; the delivery goes on whatever the door said."""
+
+    @task
+    def check_grades():
+        from cli.steps import check_grades
+
+        return run_step(check_grades)
+
+    @task(outlets=[PUBLISHED])
+    def publish_grades(*, outlet_events=None):
+        from cli.steps import publish_grades
+
+        return run_step(publish_grades, outlets={PUBLISHED: outlet_events[PUBLISHED]})
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def deliver_grades():
+        from cli.steps import deliver_grades
+
+        return run_step(deliver_grades)
+
+    checked, published, delivered = check_grades(), publish_grades(), deliver_grades()
+    checked >> published >> delivered
+    [published, delivered] >> EmptyOperator(task_id="close_publication")  # red when the door said no
+
+
+publish_grades()
