@@ -48,9 +48,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of the sample region.")] = 2026,
 ) -> None:
     """Make the sample region if it is missing and run one full night on it (what `make run` does)."""
-    from cli.sample import run_sample_night
+    from cli.sample import SampleError, run_sample_night
 
-    with errors_for_people():
+    with errors_for_people(SampleError):
         raise typer.Exit(run_sample_night(preset=preset, seed=seed))
 
 
@@ -88,7 +88,7 @@ def ingest(
 ) -> None:
     """Load files of one office into one feed; refused rows go to quarantine with their reason."""
     from expectations.gates import check_batch
-    from ingestion.errors import IngestionError
+    from ingestion.contract import IngestionError
     from ingestion.load import ingest_file
     from warehouse.migrate import migrate
 
@@ -133,8 +133,8 @@ def feeds(context: typer.Context, output_format: Output = Format.TEXT) -> None:
 @feeds_app.command("describe")
 def describe_feed(feed: str, output_format: Output = Format.TEXT) -> None:
     """Print a feed's contract: fields, types, keys, row rules, reason codes."""
+    from ingestion.contract import IngestionError
     from ingestion.describe import describe
-    from ingestion.errors import IngestionError
 
     with errors_for_people(IngestionError):
         found = describe(feed)
