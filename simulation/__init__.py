@@ -1,1 +1,1 @@
-"""simulation"""
+"""A synthetic region with a known truth: what offices would send, the dirt in it, and a manifest of both."""

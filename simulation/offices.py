@@ -1,0 +1,286 @@
+"""The offices' shapes: which columns each export has, under which Chinese headers, in which words and date formats.
+
+Knows how a feed's true rows look in an export; knows neither dirt nor file formats' bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from simulation import words
+
+DAY, SLASH_DAY, COMPACT_DAY = "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"
+MOMENT, SLASH_MOMENT = "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S"
+EXCEL = "excel"  # a real date cell
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an export. Without ``field`` it is one that nobody asked for: a running number or a remark."""
+
+    header: str
+    field: str | None = None
+    format: str = DAY
+    words: dict | None = None
+
+
+@dataclass(frozen=True)
+class Office:
+    """One source: its export's name, kind, columns and lines above the header."""
+
+    profile: str
+    feed: str
+    format: Literal["csv", "xlsx", "json_api"]
+    file: str  # {day} is yyyymmdd of the delivery
+    columns: tuple[Column, ...]
+    title: str = ""
+    encoding: str = "utf-8-sig"
+    line_end: str = "\r\n"
+    header_row: int = 1  # where the header stands, 1-based
+    only: Callable[[pl.DataFrame], pl.DataFrame] = field(default=lambda frame: frame)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Return the headers in order."""
+        return tuple(column.header for column in self.columns)
+
+    def header_of(self, name: str) -> str:
+        """Return the header that field ``name`` stands under; KeyError when the export lacks it."""
+        for column in self.columns:
+            if column.field == name:
+                return column.header
+        raise KeyError(f"{self.profile} does not export {name}")
+
+    def column_of(self, name: str) -> Column:
+        """Return the column of field ``name``; KeyError when the export lacks it."""
+        return self.columns[self.headers.index(self.header_of(name))]
+
+    def render(self, known: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows as the office would export them: text, and numbers where the export has numbers."""
+        rows = self.only(known)
+        rendered = []
+        for column in self.columns:
+            if column.field is None:
+                running = pl.int_range(1, pl.len() + 1) if column.header == "序号" else pl.lit(None, dtype=pl.String)
+                rendered.append(running.alias(column.header))
+                continue
+            values = pl.col(column.field)
+            kind = rows.schema[column.field]
+            if column.words is not None:
+                values = values.replace_strict(column.words, default=None, return_dtype=pl.String)
+            elif kind in (pl.Date, pl.Datetime("us")):
+                values = _serial(values) if column.format == EXCEL else values.dt.strftime(column.format)
+            rendered.append(values.alias(column.header))
+        return rows.select(rendered)
+
+
+def _serial(values: pl.Expr) -> pl.Expr:
+    return values.cast(pl.Date).cast(pl.Int32).cast(pl.Int64) + 25569  # days from 1899-12-30 to 1970-01-01
+
+
+def _fields(
+    *pairs: str, words_of: dict[str, dict] | None = None, formats: dict[str, str] | None = None
+) -> tuple[Column, ...]:
+    """Return columns from 'header=field' pairs; a pair without '=' is a column that nobody asked for."""
+    columns = []
+    for pair in pairs:
+        header, _, name = pair.partition("=")
+        columns.append(
+            Column(header, name or None, format=(formats or {}).get(name, DAY), words=(words_of or {}).get(name))
+        )
+    return tuple(columns)
+
+
+_COMPLAINT_WORDS: dict[str, dict] = {
+    "channel_code": words.CHANNELS, "category_code": words.CATEGORIES, "responsible_party_code": words.PARTIES,
+    "status_code": words.STATUSES,
+    "callback_result_code": words.CALLBACKS, "is_confirmed": words.FLAG,
+}  # fmt: skip
+_COMPLAINT_TIMES = ("submitted_at", "responded_at", "handled_at", "resolved_at", "closed_at", "updated_at")
+
+
+def _bank_sides(frame: pl.DataFrame) -> pl.DataFrame:
+    """A bank prints a side and a positive amount; what it takes back stands on the same side as a negative one."""
+    is_debit = (pl.col("amount") < 0) ^ pl.col("_is_reversal")
+    printed = pl.when(is_debit).then(-pl.col("amount")).otherwise(pl.col("amount"))
+    return frame.with_columns(
+        is_debit.replace_strict({True: "借", False: "贷"}, return_dtype=pl.String).alias("_side"),
+        printed.alias("_printed"),
+        pl.lit("人民币").alias("currency_code"),
+    )
+
+
+OFFICES: tuple[Office, ...] = (
+    Office(
+        "baotou_enterprises", "enterprises", "csv", "物业服务主体名录_{day}.csv",
+        _fields(
+            "序号", "统一社会信用代码=uscc", "单位名称=enterprise_name", "主体类型=organisation_type_code",
+            "登记地=registered_region_code", "成立日期=established_on", "登记状态=is_active",
+            "经营异常=listing_status_code", "列入日期=listed_on", "移出日期=delisted_on",
+            "年报公示日期=annual_report_filed_on", "更新时间=updated_at",
+            words_of={"organisation_type_code": words.ORGANISATIONS, "listing_status_code": words.LISTINGS,
+                   "is_active": {True: "存续", False: "注销"}},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_communities", "communities", "xlsx", "住宅小区台账_{day}.xlsx",
+        _fields(
+            "序号", "小区编码=community_id", "小区名称=community_name", "区划代码=region_code", "街道代码=street_code",
+            "街道（苏木乡镇）=street_name", "小区类型=community_type_code", "建成年份=built_year",
+            "户数=household_count", "建筑面积（㎡）=floor_area_m2", "有无电梯=has_lift", "政府指导价=is_price_guided",
+            "更新时间=updated_at", "备注",
+            words_of={"community_type_code": words.COMMUNITY_TYPES, "has_lift": {True: "有", False: "无"},
+                   "is_price_guided": words.FLAG},
+            formats={"updated_at": MOMENT},
+        ),
+        title="包头市住宅小区基础信息台账（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_contracts", "contracts", "xlsx", "物业服务合同备案_{day}.xlsx",
+        _fields(
+            "序号", "合同编号=contract_id", "小区编码=community_id", "统一社会信用代码=uscc", "起始日期=starts_on",
+            "到期日期=ends_on", "终止日期=ended_on", "终止原因=end_reason_code", "告知日期=notice_given_on",
+            "备案日期=filed_on", "备案材料齐全=is_filing_complete", "标准版本=service_standard_edition",
+            "服务等级=service_level", "承接接管=is_takeover", "接管认定日期=takeover_certified_on",
+            "更新时间=updated_at",
+            words_of={"end_reason_code": words.END_REASONS, "is_filing_complete": words.FLAG,
+                      "is_takeover": words.FLAG},
+            formats={"starts_on": EXCEL, "ends_on": EXCEL, "ended_on": SLASH_DAY, "updated_at": MOMENT},
+        ),
+        title="包头市物业服务合同备案台账（模拟数据）", header_row=3,
+    ),
+    Office(
+        "mashangban_api", "complaints", "json_api", "{day}.jsonl",
+        _fields(
+            "诉求编号=complaint_id", "受理渠道=channel_code", "小区编码=community_id", "区划代码=region_code",
+            "诉求类别=category_code", "责任方=responsible_party_code", "办理状态=status_code", "提交时间=submitted_at",
+            "响应时间=responded_at", "办理时间=handled_at", "解决时间=resolved_at", "办结时间=closed_at",
+            "挂起分钟=paused_minutes", "是否查实=is_confirmed", "回访结果=callback_result_code",
+            "重复诉求=repeat_of_id", "诉求人=reporter_name", "联系电话=reporter_phone", "标题=title", "内容=content",
+            "答复=reply", "更新时间=updated_at",
+            words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, MOMENT),
+        ),
+        only=lambda frame: frame.filter(pl.col("channel_code") == "mashangban").sort("updated_at", "complaint_id"),
+    ),
+    Office(
+        "hotline_backlog", "complaints", "csv", "热线工单_{day}.csv",
+        _fields(
+            "工单编号=complaint_id", "来源=channel_code", "小区编码=community_id", "区县=region_code",
+            "问题分类=category_code", "责任单位类型=responsible_party_code", "工单状态=status_code",
+            "来电时间=submitted_at", "首次响应时间=responded_at", "到场办理时间=handled_at", "解决时间=resolved_at",
+            "办结时间=closed_at", "挂起时长（分钟）=paused_minutes", "是否属实=is_confirmed",
+            "回访评价=callback_result_code", "重复工单=repeat_of_id", "来电人=reporter_name", "电话=reporter_phone",
+            "标题=title", "诉求内容=content", "办理结果=reply", "点赞=support_count", "点踩=oppose_count",
+            "坐席工号", "更新时间=updated_at",
+            words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, SLASH_MOMENT),
+        ),
+        encoding="gb18030",
+        only=lambda frame: frame.filter(pl.col("channel_code") != "mashangban"),
+    ),
+    Office(
+        "baotou_inspections", "inspections", "xlsx", "物业检查问题台账_{day}.xlsx",
+        _fields(
+            "序号", "检查编号=inspection_id", "行号=line_code", "行类型=line_type_code", "小区编码=community_id",
+            "小区名称", "统一社会信用代码=uscc", "检查日期=inspected_on", "检查部门=authority_code",
+            "检查方式=inspection_type_code", "检查项数=checked_item_count", "不合格项数=failed_item_count",
+            "得分=overall_score", "检查事项=item_name", "严重程度=severity_code", "安全隐患=is_hazard",
+            "问题描述=finding", "整改期限=order_due_on", "整改完成=rectified_on", "查实=is_confirmed",
+            "更新时间=updated_at", "备注",
+            words_of={"line_type_code": words.LINES, "authority_code": words.AUTHORITIES,
+                      "inspection_type_code": words.INSPECTION_TYPES,
+                   "severity_code": words.SEVERITIES, "is_hazard": words.FLAG, "is_confirmed": words.FLAG},
+            formats={"inspected_on": EXCEL, "order_due_on": SLASH_DAY, "updated_at": MOMENT},
+        ),
+        title="包头市物业服务检查及整改台账（模拟数据）", header_row=2,
+    ),
+    Office(
+        "bank_ledger", "funds", "csv", "账户交易明细_{day}.csv",
+        _fields(
+            "交易流水号=entry_id", "账号=account_no", "账户类型=account_type_code", "小区编码=community_id",
+            "统一社会信用代码=uscc", "交易日期=booked_on", "借贷标志=_side", "发生额=_printed", "币种=currency_code",
+            "余额=balance", "对方户名=counterparty_name", "用途=purpose_code", "摘要=summary", "凭证号=voucher_no",
+            "表决编号=vote_id", "应急使用=is_emergency", "更新时间=updated_at",
+            words_of={"account_type_code": words.ACCOUNTS, "purpose_code": words.PURPOSES, "is_emergency": words.FLAG},
+            formats={"booked_on": COMPACT_DAY, "updated_at": MOMENT},
+        ),
+        title="鹿城商业银行（模拟）账户交易明细", encoding="gb18030", header_row=5, only=_bank_sides,
+    ),
+    Office(
+        "baotou_disclosures", "disclosures", "csv", "信息公示台账_{day}.csv",
+        _fields(
+            "公示编号=disclosure_id", "小区编码=community_id", "统一社会信用代码=uscc",
+            "公示类别=disclosure_class_code",
+            "所属期起=period_start_on", "公示日期=published_on", "已核验=is_verified", "更新时间=updated_at",
+            words_of={"disclosure_class_code": words.CLASSES, "is_verified": words.FLAG},
+                      formats={"updated_at": MOMENT},
+        ),
+        line_end="\n",
+    ),
+    Office(
+        "baotou_public_credit", "public_credit", "csv", "公共信用信息_{day}.csv",
+        _fields(
+            "记录编号=record_id", "统一社会信用代码=uscc", "记录类型=record_type_code", "失信等级=tier_code",
+            "小区编码=community_id", "决定日期=decided_on", "决定机关=authority_name", "法律依据=legal_basis",
+            "文书号=decision_no", "送达日期=served_on", "是否生效=is_final", "公示起始=shown_from",
+            "结束日期=ended_on",
+            "修复日期=repaired_on", "撤销日期=revoked_on", "金额（元）=amount", "摘要=summary", "更新时间=updated_at",
+            words_of={"record_type_code": words.RECORD_TYPES, "tier_code": words.SEVERITIES, "is_final": words.FLAG},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_surveys", "surveys", "xlsx", "业主满意度调查_{day}.xlsx",
+        _fields(
+            "序号", "调查批次=survey_id", "小区编码=community_id", "小区名称", "统一社会信用代码=uscc",
+            "调查日期=surveyed_on", "调查机构=agency_name", "有效问卷数=response_count",
+            "满意度得分=satisfaction_score",
+            "更新时间=updated_at",
+            formats={"surveyed_on": EXCEL, "updated_at": MOMENT},
+        ),
+        title="物业服务业主满意度第三方调查结果（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_personnel", "personnel", "xlsx", "从业人员信息_{day}.xlsx",
+        _fields(
+            "序号", "人员编号=staff_id", "统一社会信用代码=uscc", "姓名=staff_name", "岗位=post_code",
+            "入职日期=hired_on",
+            "离职日期=left_on", "岗前培训日期=pre_job_trained_on", "继续教育日期=continuing_trained_on",
+            "继续教育学时=continuing_hours", "更新时间=updated_at",
+            words_of={"post_code": words.POSTS}, formats={"updated_at": MOMENT},
+        ),
+        title="物业从业人员信息表（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_objections", "objections", "csv", "异议办理_{day}.csv",
+        _fields(
+            "异议编号=objection_id", "统一社会信用代码=uscc", "异议对象=target_type_code", "对象编号=target_id",
+            "提出日期=filed_on", "标注日期=marked_on", "转办日期=forwarded_on", "办结日期=decided_on",
+            "办理结果=outcome_code", "原经办人=original_officer_code", "复核人=decider_code", "答复意见=reply",
+            "更新时间=updated_at",
+            words_of={"target_type_code": words.TARGETS, "outcome_code": words.OBJECTION_OUTCOMES},
+                      formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_mediations", "mediations", "csv", "人民调解_{day}.csv",
+        _fields(
+            "调解编号=mediation_id", "小区编码=community_id", "统一社会信用代码=uscc", "纠纷类别=topic_code",
+            "协议日期=agreed_on", "履行期限=due_on", "履行日期=performed_on", "履行结果=outcome_code",
+            "调解层级=level_code", "更新时间=updated_at",
+            words_of={"topic_code": words.TOPICS, "outcome_code": words.MEDIATION_OUTCOMES,
+                      "level_code": words.LEVELS},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+)  # fmt: skip
+
+
+def get_office(profile: str) -> Office:
+    """Return the office behind ``profile``; KeyError when there is none."""
+    for office in OFFICES:
+        if office.profile == profile:
+            return office
+    raise KeyError(profile)

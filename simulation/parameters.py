@@ -1,0 +1,236 @@
+"""Presets: what a sample region is made from, read from YAML and checked. Owns no randomness and no data."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FOLDER = Path(__file__).resolve().parent
+Span = tuple[float, float]
+
+
+class SimulationError(ValueError):
+    """A sample region cannot be made as asked; the message says why and what to do."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Enterprises(_Section):
+    """How many managers there are, and of what size."""
+
+    count: int = Field(ge=2)
+    committees: int = Field(ge=1)
+    social_orgs: int = Field(ge=1)
+    newcomer_share: float
+    tiny_share: float
+    size_spread: float
+    outside_share: float
+
+
+class CommunityType(_Section):
+    """One community type: its share, median households, years built, share with lifts and complaint rate ratio."""
+
+    share: float
+    households: int
+    built: tuple[int, int]
+    lift: float
+    rate: float
+
+
+class Communities(_Section):
+    """How many communities there are, of which types, and who manages none or not by contract with a firm."""
+
+    count: int = Field(ge=20)
+    unmanaged_share: float
+    committee_share: float
+    social_org_share: float
+    types: dict[str, CommunityType]
+    household_spread: float
+
+
+class Quality(_Section):
+    """The distribution of the hidden quality, 0 poor to 1 excellent."""
+
+    mean: float
+    spread: float
+    indicator_spread: float
+    yearly_drift: float
+    committee_mean: float
+    unmanaged: float
+
+
+class Contracts(_Section):
+    """Terms, renewals and losses of contracts; spans are chances at quality 0 and 1."""
+
+    years: int
+    renewal: Span
+    loss_per_year: Span
+    filing_complete: Span
+
+
+class Complaints(_Section):
+    """Volume, seasons and clocks of complaints; spans are chances at quality 0 and 1."""
+
+    per_1k_household_months: float
+    quality_reference: float
+    quality_effect: float
+    community_spread: float
+    yearly_trend: float
+    api_share: float
+    without_community: float
+    age_rate: dict[str, float]
+    lift_rate: float
+    response_on_time: Span
+    handled_12h: Span
+    resolved_24h: Span
+    repeat_30d: Span
+    callback_satisfied: Span
+    callback_share: float
+    seasons: dict[str, list[float]]
+    property_share: dict[str, float]
+
+
+class Inspections(_Section):
+    """Volume and outcome of inspections; spans are chances at quality 0 and 1."""
+
+    per_community_year: float
+    items: tuple[int, int]
+    weighted_failure: Span
+    severity: dict[str, float]
+    order_overdue: Span
+    hazard_on_time: Span
+
+
+class Funds(_Section):
+    """Ledger entries; spans are chances at quality 0 and 1."""
+
+    separate_ledger: Span
+    vote_recorded: Span
+    draws_per_year: float
+    reversals: float
+
+
+class Registers(_Section):
+    """Disclosures, surveys, staff, agreements, objections and public credit records."""
+
+    disclosed_on_time: Span
+    disclosed_class: Span
+    survey_share: float
+    survey_score: Span
+    staff_per_community: float
+    pre_job_trained: Span
+    continuing_trained: Span
+    agreements_performed: Span
+    agreements_per_community_year: float
+    objections: int
+    penalties_general: float
+    penalties_minor: float
+    penalties_serious: float
+    overcharging: float
+    rare: dict[str, float]
+    commendations: float
+
+
+class Lags(_Section):
+    """Days between an event and its row at the office that sends it, and the share of rows corrected later."""
+
+    usual: tuple[int, int]
+    late_share: float
+    late: tuple[int, int]
+    corrected_share: float
+
+
+class Dirt(_Section):
+    """How much known dirt is planted."""
+
+    rate: float
+    max_share: float
+    night_minimum: int
+    duplicates: float
+    corrections: float
+
+
+class Preset(_Section):
+    """Everything a sample region is made from, but its seed and its dates."""
+
+    place: str
+    months: int = Field(ge=1)
+    horizon_days: int = Field(ge=0)
+    enterprises: Enterprises
+    communities: Communities
+    quality: Quality
+    contracts: Contracts
+    complaints: Complaints
+    inspections: Inspections
+    funds: Funds
+    registers: Registers
+    lags: Lags
+    dirt: Dirt
+
+
+class District(_Section):
+    """One district, its share of the communities and its streets (nine-digit code → name)."""
+
+    code: str
+    zh: str
+    share: float
+    streets: dict[str, str]
+
+
+class Place(_Section):
+    """The districts and streets a region is laid over."""
+
+    city_code: str
+    city_zh: str
+    districts: list[District]
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _read(folder: str, name: str) -> dict[str, Any]:
+    path = FOLDER / folder / f"{name}.yml"
+    if not path.exists():
+        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.yml")))
+        raise SimulationError(f"there is no {path.name} in {path.parent}; known: {known}")
+    content = yaml.safe_load(path.read_text("utf-8"))
+    base = content.pop("extends", None)
+    return _merged(_read(folder, base), content) if base else content
+
+
+def load_preset(name: str) -> Preset:
+    """Return the preset ``name``; SimulationError names the file and the key that is unknown or wrong."""
+    try:
+        return Preset.model_validate(_read("presets", name))
+    except ValidationError as error:
+        raise SimulationError(f"{FOLDER / 'presets' / name}.yml: {error}") from error
+
+
+def load_place(name: str) -> Place:
+    """Return the districts and streets of ``name``; SimulationError names the file and the key that is wrong."""
+    try:
+        return Place.model_validate(_read("places", name))
+    except ValidationError as error:
+        raise SimulationError(f"{FOLDER / 'places' / name}.yml: {error}") from error
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the first day of the span of ``months`` whole months that ends with ``day``.
+
+    >>> months_before(date(2026, 10, 31), 24)
+    datetime.date(2024, 11, 1)
+    """
+    from datetime import timedelta
+
+    following = day + timedelta(days=1)
+    index = following.year * 12 + following.month - 1 - months
+    return date(index // 12, index % 12 + 1, min(following.day, 28))

@@ -1,0 +1,253 @@
+"""A sample region, written as its offices would send it: a first delivery of the history, then night by night.
+
+Owns the order of things and the manifest. The same arguments give the same bytes; more nights only add files.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from simulation.actors import Communities, Managers, make_communities, make_managers
+from simulation.complaints import make_complaints
+from simulation.dirt import plant
+from simulation.inspections import make_inspections
+from simulation.judgements import make_objections, make_public_credit
+from simulation.ledgers import make_funds
+from simulation.offices import OFFICES, Office
+from simulation.parameters import Preset, SimulationError, load_place, load_preset, months_before
+from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
+from simulation.tables import Table, day_number, random
+from simulation.tenures import Tenures, make_tenures
+from simulation.writers import write
+
+THROUGH = date(2026, 10, 31)
+_EVENT = {"complaints": "submitted_at", "inspections": "inspected_on", "funds": "booked_on", "contracts": "starts_on"}
+_LATE_DAYS = 10  # an event this much older than its first delivery is listed as late
+
+
+@dataclass(frozen=True)
+class Region:
+    """The truth: every feed's table, who is how good, and when the history ends."""
+
+    tables: dict[str, Table]
+    managers: Managers
+    communities: Communities
+    tenures: Tenures
+    preset: Preset
+    through: date
+
+
+@dataclass(frozen=True)
+class SimulationReport:
+    """What was written: rows a profile over all deliveries, refused rows planted, and seconds."""
+
+    out: Path
+    rows: dict[str, int]
+    dirt_rows: int
+    seconds: float
+
+
+def make_region(preset: str, *, seed: int, through: date) -> Region:
+    """Return the truth of a region, up to the preset's horizon after ``through``."""
+    want = load_preset(preset)
+    place = load_place(want.place)
+    first, last = months_before(through, want.months), through + timedelta(days=want.horizon_days)
+    end = day_number(through)
+    managers = make_managers(want, place, seed=seed, end_day=end)
+    communities = make_communities(want, place, seed=seed, end_day=end)
+    tenures = make_tenures(want, managers, communities, seed=seed, end_day=end, horizon_day=end + want.horizon_days)
+    span: dict[str, Any] = {"seed": seed, "first": first, "last": last}
+    where = (want, managers, communities, tenures)
+    tables = {
+        "enterprises": managers.table,
+        "communities": communities.table,
+        "contracts": tenures.table,
+        "complaints": make_complaints(*where, **span),
+        "inspections": make_inspections(*where, **span),
+        "funds": make_funds(*where, **span),
+        "disclosures": make_disclosures(*where, **span),
+        "public_credit": make_public_credit(*where, **span),
+        "surveys": make_surveys(*where, **span),
+        "personnel": make_personnel(want, managers, tenures, **span),
+        "mediations": make_mediations(*where, **span),
+    }
+    region = Region(tables, managers, communities, tenures, want, through)
+    return _with_objections(region, seed=seed, last=last)
+
+
+def _with_objections(region: Region, *, seed: int, last: date) -> Region:
+    """Add the objections; a public credit record whose objection is upheld is revoked on that day."""
+    tables = dict(region.tables)
+    complaints = tables["complaints"].frame.filter(
+        (pl.col("responsible_party_code") == "property") & pl.col("community_id").is_not_null()
+    )
+    day = pl.col("submitted_at").dt.date().cast(pl.Int32)
+    complaints = complaints.select(pl.col("complaint_id").alias("target_id"), "community_id", day.alias("happened"))
+    index = {name: number for number, name in enumerate(region.communities.ids)}
+    place = np.array([index[name] for name in complaints["community_id"]])
+    holder = region.tenures.manager_of(place, complaints["happened"].to_numpy().astype(np.int64))
+    complaints = complaints.with_columns(
+        pl.Series("uscc", [region.managers.uscc[number] if number >= 0 else None for number in holder])
+    ).filter(pl.col("uscc").is_not_null())
+    inspections = (
+        tables["inspections"]
+        .frame.filter(pl.col("line_code") == "TOTAL")
+        .select(
+            pl.col("inspection_id").alias("target_id"), "uscc", pl.col("inspected_on").cast(pl.Int32).alias("happened")
+        )
+    )
+    records = (
+        tables["public_credit"]
+        .frame.filter(pl.col("record_type_code") != "commendation")
+        .select(pl.col("record_id").alias("target_id"), "uscc", pl.col("shown_from").cast(pl.Int32).alias("happened"))
+    )
+    objections = make_objections(
+        region.preset, region.managers, seed=seed, complaints=complaints, inspections=inspections, records=records,
+        last=last,
+    )  # fmt: skip
+    upheld = objections.frame.filter(
+        (pl.col("target_type_code") == "public_credit") & (pl.col("_outcome") == "upheld")
+    ).select(pl.col("target_id").alias("record_id"), pl.col("decided_on").alias("_upheld_on"))
+    frame = tables["public_credit"].frame.join(
+        upheld.unique("record_id", keep="first", maintain_order=True), on="record_id", how="left",
+        maintain_order="left",
+    )  # fmt: skip
+    frame = frame.with_columns(pl.min_horizontal("revoked_on", "_upheld_on").alias("revoked_on"))
+    tables["public_credit"] = replace(tables["public_credit"], frame=frame)
+    tables["objections"] = objections
+    return replace(region, tables=tables)
+
+
+def simulate(
+    *,
+    preset: str = "city",
+    seed: int,
+    out: Path,
+    through: date = THROUGH,
+    nights: int = 0,
+    dirt: bool = True,
+) -> SimulationReport:
+    """Write a region's deliveries below ``out`` and ``out``/manifest.json.
+
+    ``out``/landing/<yyyy-mm-dd>/<profile>/<file> holds the files, ``out``/complaints_api the API's store. The first
+    delivery, dated ``through``, holds the preset's months of history; each of ``nights`` further days what was new,
+    late or corrected then. An ``out`` that already holds the same region is extended or left as it is.
+
+    Raises:
+        SimulationError: unknown preset, more nights than the preset's horizon, or ``out`` holds another region.
+
+    Example:
+        ``simulate(preset="hamlet", seed=1, out=Path("/tmp/hamlet"), nights=3)``
+    """
+    started = time.monotonic()
+    out = Path(out)
+    parameters = {"preset": preset, "seed": seed, "through": str(through), "dirt": dirt, "nights": nights}
+    horizon = load_preset(preset).horizon_days
+    if not 0 <= nights <= horizon:
+        raise SimulationError(f"nights must be 0 to {horizon} for preset {preset!r}, not {nights}")
+    _refuse_another_region(out, parameters)
+    region = make_region(preset, seed=seed, through=through)
+    manifest: dict[str, Any] = {
+        "parameters": parameters,
+        "true_quality": {
+            str(uscc): round(float(quality), 6)
+            for uscc, quality in zip(region.managers.uscc, region.managers.quality, strict=True)
+        },
+        "deliveries": [],
+        "dirt": [],
+        "duplicates": [],
+        "earlier_versions": [],
+        "corrections": [],
+        "late": [],
+    }
+    for night in range(nights + 1):
+        day = through + timedelta(days=night)
+        for office in OFFICES:
+            _deliver(region, office, out, manifest, day=day, first=night == 0, seed=seed, dirt=dirt)
+    _write_manifest(out, manifest)
+    rows: dict[str, int] = {}
+    for delivery in manifest["deliveries"]:
+        rows[delivery["profile"]] = rows.get(delivery["profile"], 0) + delivery["rows"]
+    return SimulationReport(out, rows, len(manifest["dirt"]), time.monotonic() - started)
+
+
+def _refuse_another_region(out: Path, parameters: dict[str, Any]) -> None:
+    path = out / "manifest.json"
+    if path.exists():
+        found = json.loads(path.read_text("utf-8"))["parameters"]
+        if {**found, "nights": 0} != {**parameters, "nights": 0} or found["nights"] > parameters["nights"]:
+            raise SimulationError(f"{out} already holds another region ({found}); choose an empty folder")
+    elif (out / "landing").exists() or (out / "complaints_api").exists():
+        raise SimulationError(f"{out} already holds deliveries but no manifest of them; choose an empty folder")
+
+
+def _deliver(
+    region: Region,
+    office: Office,
+    out: Path,
+    manifest: dict[str, Any],
+    *,
+    day: date,
+    first: bool,
+    seed: int,
+    dirt: bool,
+) -> None:
+    table = region.tables[office.feed]
+    known = table.delivered(day, first=first)
+    rows = office.render(known)
+    if not rows.height:
+        return
+    numbers = frozenset(header for header, kind in rows.schema.items() if kind.is_numeric())
+    marks: list[tuple[int, str]] = []
+    if dirt:
+        rng = random(seed, f"dirt {office.profile} {day}")
+        planted = plant(rows, office, region.preset.dirt, first=first, day=day, rng=rng)
+        rows, marks = planted.rows, planted.marks(office)
+    file = office.file.format(day=f"{day:%Y%m%d}")
+    folder = out / "complaints_api" if office.format == "json_api" else out / "landing" / str(day) / office.profile
+    write(rows, office, folder / file, day=day, numbers=numbers)
+    where = {"date": str(day), "profile": office.profile, "file": file}
+    lists = {"duplicate": "duplicates", "correction": "earlier_versions"}
+    refused = duplicates = 0
+    for number, mark in marks:
+        entry = {**where, "row_number": number}
+        if mark in lists:
+            manifest[lists[mark]].append(entry)
+            duplicates += mark == "duplicate"
+        else:
+            manifest["dirt"].append({**entry, "reason_code": mark})
+            refused += 1
+    manifest["deliveries"].append(
+        {**where, "feed": office.feed, "rows": rows.height, "refused": refused, "duplicates": duplicates}
+    )
+    if not first:
+        _note_changes(table, office.only(known), manifest, where, day=day)
+
+
+def _note_changes(
+    table: Table, known: pl.DataFrame, manifest: dict[str, Any], where: dict[str, str], *, day: date
+) -> None:
+    """List the night's corrections and late rows by their keys."""
+    keys = list(table.key)
+    if table.corrected:
+        for key in known.filter(pl.col("_corrected_on") == day).select(keys).iter_rows():
+            manifest["corrections"].append({**where, "key": list(key), "field": table.corrected})
+    event = _EVENT.get(table.feed)
+    if event:
+        is_late = (pl.col("_visible_on") == day) & (pl.col(event).cast(pl.Date) <= day - timedelta(days=_LATE_DAYS))
+        for key in known.filter(is_late).select(keys).iter_rows():
+            manifest["late"].append({**where, "key": list(key)})
+
+
+def _write_manifest(out: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest last and at once: a folder with a manifest is complete."""
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / "manifest.json.partial"
+    partial.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    partial.replace(out / "manifest.json")

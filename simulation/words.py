@@ -1,0 +1,71 @@
+"""The offices' words for the feeds' codes: what stands in an export instead of a code. No file format here."""
+
+ORGANISATIONS = {"enterprise": "企业", "committee": "居民委员会", "social_org": "社会组织"}
+LISTINGS = {"none": "正常", "listed": "列入经营异常名录", "cured": "已移出"}
+COMMUNITY_TYPES = {
+    "commercial": "商品房", "old": "老旧小区", "resettlement": "回迁安置", "transferred": "三供一业移交",
+    "abandoned": "弃管接管", "affordable": "保障房",
+}  # fmt: skip
+END_REASONS = {
+    "expired": "合同到期", "dismissed_for_cause": "业主解聘", "left_with_notice": "书面告知后退出",
+    "left_without_notice": "擅自撤离", "mutual": "协商解除",
+}  # fmt: skip
+CHANNELS = {
+    "mashangban": "码上办", "hotline": "12345热线", "platform": "网络平台", "letter": "来信来访", "other": "其他",
+}  # fmt: skip
+CATEGORIES = {
+    "heating": "供暖", "water_leak": "漏水渗水", "cleaning": "环境卫生", "security": "秩序安保", "lift": "电梯",
+    "parking": "停车", "fees": "物业收费", "greening": "绿化", "noise": "噪声", "fire_safety": "消防安全",
+    "facilities": "设施维修", "funds": "资金收益", "attitude": "服务态度", "other": "其他",
+}  # fmt: skip
+PARTIES = {
+    "property": "物业企业", "developer": "开发企业", "utility": "专营单位", "owner": "业主个人",
+    "government": "政府部门",
+    "undetermined": "待认定",
+}  # fmt: skip
+STATUSES = {
+    "submitted": "待响应", "responded": "已响应", "handling": "办理中", "resolved": "已解决", "closed": "已办结",
+    "withdrawn": "已撤回",
+}  # fmt: skip
+CALLBACKS = {"satisfied": "满意", "unsatisfied": "不满意", "unreachable": "未接通"}
+LINES = {"summary": "汇总", "finding": "问题"}
+AUTHORITIES = {
+    "housing": "住建", "fire": "消防", "market": "市场监管", "urban_management": "城管", "police": "公安",
+    "other": "其他",
+}  # fmt: skip
+INSPECTION_TYPES = {
+    "random": "双随机",
+    "targeted": "专项",
+    "complaint": "投诉核查",
+    "routine": "日常巡查",
+    "other": "其他",
+}
+SEVERITIES = {"minor": "轻微", "general": "一般", "serious": "严重"}
+ACCOUNTS = {"maintenance_fund": "维修资金专户", "common_revenue": "公共收益专户", "operating": "企业基本户"}
+PURPOSES = {
+    "repair": "维修支出", "emergency_repair": "应急维修", "fee_income": "物业费", "advertising_income": "广告收入",
+    "parking_income": "停车收入", "interest": "利息", "opening": "期初", "reversal": "红冲",
+}  # fmt: skip
+CLASSES = {
+    "c01": "01企业及人员信息", "c02": "02服务内容和标准", "c03": "03公共收益收支", "c04": "04维修资金使用",
+    "c05": "05收费项目和标准", "c06": "06电梯维保", "c07": "07消防设施", "c08": "08共用部位经营", "c09": "09水电分摊",
+    "c10": "10投诉受理渠道", "c11": "11合同及履约", "c12": "12应急预案",
+}  # fmt: skip
+RECORD_TYPES = {
+    "penalty": "行政处罚", "serious_dishonesty": "严重失信主体名单", "fund_procedure": "维修资金程序违规",
+    "fund_misuse": "挪用维修资金或公共收益", "overcharging": "违规收费", "abandonment": "擅自撤离",
+    "accident": "责任事故",
+    "fatal_accident": "亡人责任事故", "fraud": "弄虚作假", "coercive_collection": "停水停电等方式催费",
+    "inspection_refusal": "拒不接受检查", "judgment": "未履行生效裁判", "wage_arrears": "拖欠工资社保",
+    "commendation": "表彰",
+}  # fmt: skip
+POSTS = {
+    "manager": "项目经理", "engineer": "工程维修", "security": "秩序维护", "cleaning": "保洁", "gardening": "绿化养护",
+    "service": "客服", "other": "其他",
+}  # fmt: skip
+TARGETS = {"complaint": "诉求", "inspection": "检查", "public_credit": "公共信用记录", "grade": "信用等级"}
+OBJECTION_OUTCOMES = {"pending": "办理中", "upheld": "异议成立", "rejected": "异议不成立", "withdrawn": "已撤回"}
+TOPICS = {"fees": "费用", "service": "服务", "facilities": "设施", "funds": "资金", "other": "其他"}
+MEDIATION_OUTCOMES = {"pending": "履行中", "performed": "已履行", "breached": "未履行", "failed": "调解不成"}
+LEVELS = {"community": "社区", "street": "街道", "district": "旗县区"}
+FLAG = {True: "是", False: "否"}
