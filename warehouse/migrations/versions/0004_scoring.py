@@ -51,6 +51,7 @@ def upgrade() -> None:
           certainty_ratio numeric(4,3),                    -- Pr(S_true >= 82), 0-1; only where an AA depends on it
           is_key_supervision boolean not null,             -- 重点监管, regulators only
           grade_before_caps text,                          -- what the score alone would give
+          held            jsonb,                           -- {from, reached, reason_zh, reason_en}: held by hysteresis
           caps            jsonb not null default '[]',     -- [{code, effect, reason_zh, evidence_ids, until}]
           not_rated_reasons jsonb not null default '[]',   -- [{code, reason_zh, reason_en}]
           primary key (run_id, uscc)
@@ -62,9 +63,14 @@ def upgrade() -> None:
           uscc           text not null,
           indicator_code text not null,
           is_available   boolean not null,
+          status_code    text not null default 'scored'
+            check (status_code in ('scored', 'no_exposure', 'not_applicable', 'feed_missing', 'no_estimate')),
+          window_months  integer,                          -- null: the state on the business date
           numerator      numeric(20,6),
           denominator    numeric(20,6),
           indicator_value numeric(12,6),                   -- after shrinkage, before points
+          interval_low   numeric(12,6),                    -- of the true value, 90 %; shrunk indicators only
+          interval_high  numeric(12,6),
           points         numeric(12,6) not null,
           max_points     numeric(12,6) not null,           -- after redistribution inside the domain
           evidence_ids   jsonb not null default '[]',

@@ -1,0 +1,107 @@
+"""Where an enterprise's grade comes from: the stored parts of the run, never a second calculation.
+
+Reads ``scoring`` only. The parts are checked to add up to the score exactly before they are handed out.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from scoring.errors import ScoringError
+from warehouse.connection import connect
+
+
+def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
+    """Return grade, sums, caps and every indicator's points and reasons of the latest run on or before ``as_of``.
+
+    Args:
+        uscc: 统一社会信用代码.
+        as_of: the last business date that counts; None: the latest run.
+
+    Returns:
+        Plain types; numbers are Decimal. ``pillars`` → ``domains`` → ``indicators`` nest; every level carries
+        ``points`` and ``max_points``, and the levels and ``bonus`` add up to ``score`` exactly.
+
+    Raises:
+        ScoringError: when no run up to that day graded the enterprise, or stored parts do not add up.
+    """
+    with connect("pc_scoring") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        grade = cursor.execute(
+            "select grades.*, runs.fit_id, methods.document from scoring.grades"
+            " join scoring.runs using (run_id) join scoring.methods on methods.method_version = runs.method_version"
+            " where grades.uscc = %(uscc)s and grades.business_date <= coalesce(%(as_of)s::date, 'infinity')"
+            " order by grades.business_date desc, runs.recorded_at desc, run_id limit 1",
+            {"uscc": uscc, "as_of": as_of},
+        ).fetchone()
+        if grade is None:
+            until = f" on or before {as_of}" if as_of else ""
+            raise ScoringError(f"enterprise {uscc} was not graded{until}; is the code right, and was a night run?")
+        points = _points(cursor, grade["run_id"], uscc)
+    document = grade.pop("document")
+    result = {
+        **{key: grade[key] for key in grade if key not in ("bonus_points",)},
+        "pillars": _pillars(document, points),
+        "bonus": _level(document, [points[code] for code in points if _pillar(document, code) == "bonus"]),
+    }
+    result["bonus"]["counted_points"] = grade["bonus_points"]
+    _check(result)
+    return result
+
+
+def _points(cursor: psycopg.Cursor[dict[str, Any]], run_id: str, uscc: str) -> dict[str, dict[str, Any]]:
+    rows = cursor.execute(
+        "select indicator_code, status_code, is_available, window_months, numerator, denominator, indicator_value,"
+        " interval_low, interval_high, points, max_points, evidence_ids, reason_zh, reason_en"
+        " from scoring.indicator_points where run_id = %s and uscc = %s",
+        (run_id, uscc),
+    ).fetchall()
+    return {row["indicator_code"]: row for row in rows}
+
+
+def _pillar(document: dict[str, Any], code: str) -> str:
+    return document["domains"][document["indicators"][code]["domain"]]["pillar"]
+
+
+def _level(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    order = list(document["indicators"])
+    return {
+        "points": sum((row["points"] for row in rows), Decimal(0)),
+        "max_points": sum((row["max_points"] for row in rows), Decimal(0)),
+        "indicators": [
+            {"name": document["indicators"][row["indicator_code"]]["name"], **row}
+            for row in sorted(rows, key=lambda row: order.index(row["indicator_code"]))
+        ],
+    }
+
+
+def _pillars(document: dict[str, Any], points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    pillars = []
+    for pillar, spec in document["pillars"].items():
+        domains = []
+        for domain, about in document["domains"].items():
+            rows = [row for code, row in points.items() if document["indicators"][code]["domain"] == domain]
+            if about["pillar"] == pillar and rows:
+                domains.append({"code": domain, "name": about["name"], **_level(document, rows)})
+        pillars.append(
+            {
+                "code": pillar,
+                "name": spec["name"],
+                "points": sum((domain["points"] for domain in domains), Decimal(0)),
+                "max_points": sum((domain["max_points"] for domain in domains), Decimal(0)),
+                "domains": domains,
+            }
+        )
+    return pillars
+
+
+def _check(result: dict[str, Any]) -> None:
+    if result["score"] is None:
+        return
+    total = sum((pillar["points"] for pillar in result["pillars"]), result["bonus"]["counted_points"])
+    if total != result["score"]:
+        raise ScoringError(
+            f"run {result['run_id']}: the points of {result['uscc']} add up to {total}, its score is {result['score']}"
+        )

@@ -1,0 +1,197 @@
+"""Population estimates that grades use: stratum rates λ, means p0, and the m and k in force; stored and versioned.
+
+Fitted by a command or once when a method has none, then used by nights until replaced: a grade never moves because
+others moved that night (§1 T9, §5). Owns ``scoring.fits``.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psycopg
+from psycopg.types.json import Jsonb
+
+from scoring import inputs
+from scoring.errors import InputsError, ScoringError
+from scoring.estimators import PoissonRate, StratumMeans
+from scoring.method import LoadedMethod, Method, Rate, Ratio, RelativeRisk, load
+from warehouse.connection import connect
+
+EVERYWHERE = "all"  # the key of the region's own rate or mean
+DIGITS = 9  # decimals kept of an estimate: what solvers and machines agree on
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Stored estimates.
+
+    Attributes:
+        fit_id: from the method's content, the window's end and the data.
+        rates: λ, complaints per household-month by stratum; key ``all`` for a stratum never seen.
+        means: p0 by indicator and stratum, per unit of exposure; key ``all`` likewise.
+        shrinkage: m or k by indicator code.
+    """
+
+    fit_id: str
+    rates: dict[str, Decimal]
+    means: dict[str, dict[str, Decimal]]
+    shrinkage: dict[str, Decimal]
+
+
+def fit(business_date: date, *, method_version: str | None = None) -> Fit:
+    """Estimate from the marts as they stand, store, and return; the same data gives the same fit and no new row.
+
+    Raises:
+        InputsError: when the marts are missing or there is no household-month to learn a rate from.
+        MethodError: when the method's file is refused.
+    """
+    loaded = load(method_version) if method_version else load()
+    with connect("pc_scoring") as connection:
+        connection.execute("set transaction isolation level repeatable read")
+        register(connection, loaded, business_date)
+        digest = hashlib.sha256(loaded.sha256.encode())
+        strata = inputs.read_canonical(connection, inputs.STRATUM_MONTHS, digest)
+        counts = inputs.read_canonical(connection, inputs.COUNTS, digest)
+        parameters = estimate(loaded.method, strata, counts)
+        data_sha256 = digest.hexdigest()
+        fit_id = "f" + hashlib.sha256(f"{loaded.version}|{business_date}|{data_sha256}".encode()).hexdigest()[:16]
+        connection.execute(
+            "insert into scoring.fits (fit_id, method_version, fitted_on, data_sha256, parameters)"
+            " values (%s, %s, %s, %s, %s) on conflict (fit_id) do nothing",
+            (fit_id, loaded.version, business_date, data_sha256, Jsonb(parameters)),
+        )
+    return _read(fit_id, parameters)
+
+
+def latest_fit(connection: psycopg.Connection, method_version: str, business_date: date) -> Fit | None:
+    """Return the newest fit of the method made on or before ``business_date``; None when there is none."""
+    row = connection.execute(
+        "select fit_id, parameters from scoring.fits where method_version = %s and fitted_on <= %s"
+        " order by fitted_on desc, fit_id limit 1",
+        (method_version, business_date),
+    ).fetchone()
+    return _read(*row) if row else None
+
+
+def register(connection: psycopg.Connection, loaded: LoadedMethod, business_date: date) -> None:
+    """Store the method's document on first use; ScoringError when that version was registered with other content."""
+    connection.execute(
+        "insert into scoring.methods (method_version, content_sha256, document, registered_on)"
+        " values (%s, %s, %s, %s) on conflict (method_version) do nothing",
+        (loaded.version, loaded.sha256, Jsonb(loaded.document()), business_date),
+    )
+    stored = connection.execute(
+        "select content_sha256 from scoring.methods where method_version = %s", (loaded.version,)
+    ).fetchone()
+    if stored and stored[0] != loaded.sha256:
+        raise ScoringError(
+            f"method {loaded.version} was used with other content (sha256 {stored[0][:12]}, the file now has "
+            f"{loaded.sha256[:12]}): a version is never edited; copy the file and give it a new version"
+        )
+
+
+def _read(fit_id: str, parameters: dict[str, Any]) -> Fit:
+    def numbers(found: dict[str, str]) -> dict[str, Decimal]:
+        return {key: Decimal(text) for key, text in found.items()}
+
+    return Fit(
+        fit_id=fit_id,
+        rates=numbers(parameters["rates"]),
+        means={code: numbers(found) for code, found in parameters["means"].items()},
+        shrinkage=numbers(parameters["shrinkage"]),
+    )
+
+
+def estimate(method: Method, strata: pl.DataFrame, counts: pl.DataFrame) -> dict[str, Any]:
+    """Return the parameters of a fit as JSON types, numbers as text.
+
+    Args:
+        method: the method.
+        strata: stratum_code, complaint_count, household_months of the previous 12 months, as text, one row a stratum.
+        counts: mart_scoring__indicator_counts as text.
+    """
+    return {
+        "rates": _texts(stratum_rates(method, strata)) if _needs_rates(method) else {},
+        "means": {
+            code: _texts(stratum_means(method, code, counts))
+            for code, indicator in method.indicators.items()
+            if isinstance(indicator.formula, Ratio | Rate) and indicator.is_shrunk
+        },
+        "shrinkage": {
+            code: str(indicator.start_shrinkage)
+            for code, indicator in method.indicators.items()
+            if indicator.start_shrinkage is not None
+        },
+    }
+
+
+def _needs_rates(method: Method) -> bool:
+    return any(isinstance(indicator.formula, RelativeRisk) for indicator in method.indicators.values())
+
+
+def _texts(found: dict[str, float]) -> dict[str, str]:
+    return {key: f"{number:.{DIGITS}f}" for key, number in sorted(found.items())}
+
+
+def stratum_rates(method: Method, strata: pl.DataFrame) -> dict[str, float]:
+    """Return λ by stratum: Poisson regression on the stratum's parts, then each cell drawn towards it (§5)."""
+    known = strata.filter(pl.col("household_months").cast(pl.Float64) > 0)
+    if known.is_empty():
+        raise InputsError(
+            "marts.mart_scoring__stratum_months has no household-months: complaint rates cannot be fitted"
+        )
+    codes = known["stratum_code"].to_list()
+    events = known["complaint_count"].cast(pl.Float64).to_numpy()
+    exposure = known["household_months"].cast(pl.Float64).to_numpy()
+    features = _one_hot([code.split("|") for code in codes])
+    smooth = (
+        PoissonRate(alpha=float(method.risk.ridge_alpha)).fit(features, events, exposure=exposure).predict(features)
+    )
+    k = float(method.risk.cell_k)
+    cells = smooth * (events + k) / (exposure * smooth + k)
+    cells *= events.sum() / (cells * exposure).sum() if events.sum() > 0 else 1.0  # the region's O is the region's E
+    overall = max(events.sum(), 0.5) / exposure.sum()
+    return {**dict(zip(codes, map(float, cells), strict=True)), EVERYWHERE: float(overall)}
+
+
+def _one_hot(parts: list[list[str]]) -> np.ndarray[Any, Any]:
+    """Return 0/1 columns, one a level of each part but its first; shape (strata, levels). Sorted, so deterministic."""
+    width = max(len(row) for row in parts)
+    columns = [np.zeros(len(parts))]
+    for place in range(width):
+        values = np.array([row[place] if place < len(row) else "" for row in parts])
+        columns += [(values == level).astype(float) for level in np.unique(values)[1:]]
+    return np.column_stack(columns)
+
+
+def stratum_means(method: Method, code: str, counts: pl.DataFrame) -> dict[str, float]:
+    """Return p0 of one indicator by stratum, drawn towards the region's own mean where a stratum is thin (§5)."""
+    indicator = method.indicators[code]
+    rows = (
+        inputs.indicator_rows(counts, code, indicator)
+        .with_columns(pl.col("numerator", "denominator").cast(pl.Float64))
+        .group_by("stratum_code")
+        .agg(pl.col("numerator", "denominator").sort().sum())
+        .filter(pl.col("denominator") > 0)
+        .sort("stratum_code")
+    )
+    if rows.is_empty():
+        return {}
+    exposure, counted = rows["denominator"].to_numpy(), rows["numerator"].to_numpy()
+    number = np.arange(len(rows), dtype=float)[:, None]
+    # the stratum weight is a count of exposures; for rates per household it is counted in cases expected
+    weight = float(method.risk.stratum_prior_weight)
+    overall = (counted.sum() + 0.5) / (exposure.sum() + 1)  # a region without a single case is not a region of zeros
+    if isinstance(indicator.formula, Rate):
+        overall = (counted.sum() + 0.5) / exposure.sum()
+        weight /= overall
+    means = StratumMeans(prior_weight=weight).fit(number, counted / exposure, sample_weight=exposure).transform(number)
+    floor = overall * 1e-3
+    return {
+        **{code_: max(float(mean), floor) for code_, mean in zip(rows["stratum_code"], means[:, 0], strict=True)},
+        EVERYWHERE: float(overall),
+    }

@@ -1,0 +1,74 @@
+"""What earlier runs decided, for hysteresis: the grade in force, and what scores gave at month and quarter ends.
+
+Owns which earlier run counts: the last one of each business date before tonight's that no gate stopped. Reads only.
+"""
+
+import hashlib
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from scoring.grading import Standing
+from scoring.method import Method
+
+RUNS = """
+    select distinct on (runs.business_date) runs.run_id, runs.business_date
+    from scoring.runs
+    where runs.business_date < %(business_date)s
+      and runs.business_date >= %(oldest)s
+      and not exists (
+        select from ops.gate_results
+        where gate_results.door = 3 and gate_results.subject = runs.run_id and not gate_results.is_success
+      )
+    order by runs.business_date desc, runs.recorded_at desc, runs.run_id
+"""
+GRADES = "select uscc, grade, grade_before_caps from scoring.grades where run_id = %s"
+
+
+def month_number(day: date) -> int:
+    """Return months since year 0."""
+    return day.year * 12 + day.month - 1
+
+
+def standings(connection: psycopg.Connection, method: Method, business_date: date) -> tuple[dict[str, Standing], str]:
+    """Return what stands for every enterprise before ``business_date``, and a hash of the runs that say so."""
+    tonight = month_number(business_date)
+    months = max(method.hysteresis.downgrade_months - 1, 1)
+    quarters = max(method.hysteresis.upgrade_quarters - 1, 1)
+    oldest = min(tonight - months, (tonight // 3 - quarters) * 3)
+    runs: list[tuple[str, date]] = connection.execute(
+        RUNS, {"business_date": business_date, "oldest": date(oldest // 12, oldest % 12 + 1, 1)}
+    ).fetchall()
+    if not runs:
+        return {}, "none"
+    month_runs = _ends(runs, [tonight - back for back in range(1, months + 1)], month_number)
+    quarter_runs = _ends(
+        runs, [tonight // 3 - back for back in range(1, quarters + 1)], lambda day: month_number(day) // 3
+    )
+    used = list(dict.fromkeys([runs[0][0], *month_runs, *quarter_runs]))
+    grades: dict[str, dict[str, tuple[str | None, str | None]]] = {}
+    for run_id in used:
+        rows = connection.execute(GRADES, (run_id,)).fetchall()
+        grades[run_id] = {uscc: (grade, before) for uscc, grade, before in rows}
+    found: dict[str, Standing] = {}
+    for uscc in sorted({uscc for by_uscc in grades.values() for uscc in by_uscc}):
+        found[uscc] = Standing(
+            grade=grades[runs[0][0]].get(uscc, (None, None))[0],
+            month_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in month_runs),
+            quarter_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in quarter_runs),
+        )
+    return found, hashlib.sha256("|".join(used).encode()).hexdigest()
+
+
+def _ends(runs: list[tuple[str, date]], periods: list[int], number: Any) -> list[str]:
+    """Return the last run of each period, newest first, up to the first period without one."""
+    last: dict[int, str] = {}
+    for run_id, day in runs:  # newest first
+        last.setdefault(number(day), run_id)
+    found = []
+    for period in periods:
+        if period not in last:
+            break
+        found.append(last[period])
+    return found

@@ -1,0 +1,192 @@
+"""Tonight's indicators: counts of every enterprise brought together, valued, and turned into points.
+
+Owns which indicator can be scored for whom, and why not. The arithmetic is ``scoring.points``.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scoring import points
+from scoring.fit import EVERYWHERE, Fit
+from scoring.inputs import Inputs, decimals, indicator_rows
+from scoring.method import Bonus, Deduction, Indicator, Method, RelativeRisk, State
+
+Array = np.ndarray[Any, Any]
+
+SCORED = "scored"
+NO_EXPOSURE = "no_exposure"  # nothing to count: full or zero points, as the method says
+NOT_APPLICABLE = "not_applicable"  # points go to the domain's others
+FEED_MISSING = "feed_missing"  # likewise, and it counts against sufficiency
+NO_ESTIMATE = "no_estimate"  # likewise: the fit in force is older than the feed
+AVAILABLE = (SCORED, NO_EXPOSURE)
+PRECISION = 34
+
+
+@dataclass(frozen=True)
+class Column:
+    """One indicator of every enterprise; arrays of shape (enterprises,), numbers are Decimal objects.
+
+    Attributes:
+        code: the indicator.
+        status: one of the codes above.
+        counted: numerator; exposure: denominator; prior: the region's mean for this mix of strata.
+        shrinkage: m or k in force, 0 if none.
+        value: as the curve reads it; 0 where the status is not ``scored``.
+        share: of the maximum points, 0-1, not rounded.
+        window: months counted (0: the state on the business date).
+    """
+
+    code: str
+    status: Array
+    counted: Array
+    exposure: Array
+    prior: Array
+    shrinkage: Decimal
+    value: Array
+    share: Array
+    window: Array
+
+    def posterior(self, indicator: Indicator, rows: Array) -> points.Posterior:
+        """Return the model of the true value of the enterprises at ``rows``; the indicator must be a shrunk one."""
+        return points.posterior(
+            indicator.formula,
+            counted=self.counted[rows],
+            exposure=self.exposure[rows],
+            prior=self.prior[rows],
+            shrinkage=self.shrinkage,
+        )
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of every enterprise; arrays of shape (enterprises, indicators) of Decimal objects.
+
+    Attributes:
+        codes: indicator codes, the order of the second axis.
+        columns: the indicators, by code.
+        maximum: after redistribution; earned: rounded once, 0 ≤ earned ≤ maximum.
+        available_ratio: by pillar, shape (enterprises,): share of the applicable points that could be scored (§7).
+    """
+
+    codes: list[str]
+    columns: dict[str, Column]
+    maximum: Array
+    earned: Array
+    available_ratio: dict[str, Array]
+
+
+def score(method: Method, fit: Fit, found: Inputs) -> Points:
+    """Return the points of every enterprise of ``found``, in its order."""
+    with localcontext(prec=PRECISION):
+        usccs = found.enterprises["uscc"]
+        columns = {code: _column(method, fit, found, usccs, code) for code in method.indicators}
+        codes = list(columns)
+        available = np.column_stack([np.isin(columns[code].status, AVAILABLE) for code in codes])
+        maximum = _maxima(method, codes, available)
+        share = np.column_stack([columns[code].share for code in codes])
+        earned = points.round_points((maximum * share).ravel(), method.quantum).reshape(share.shape)
+        ratios = {pillar: _available_ratio(method, columns, pillar) for pillar in method.pillars}
+    return Points(codes=codes, columns=columns, maximum=maximum, earned=earned, available_ratio=ratios)
+
+
+def _maxima(method: Method, codes: list[str], available: Array) -> Array:
+    """Return the maxima after redistribution; few patterns of availability exist, each is worked out once."""
+    patterns, which = np.unique(available, axis=0, return_inverse=True)
+    tables = []
+    for pattern in patterns:
+        maxima = points.redistribute(method, frozenset(np.array(codes)[pattern]))
+        tables.append([maxima[code] for code in codes])
+    return np.array(tables, dtype=object)[which.ravel()]
+
+
+def _available_ratio(method: Method, columns: dict[str, Column], pillar: str) -> Array:
+    members = method.members(pillar=pillar)
+    size = len(columns[members[0]].status) if members else 0
+    got, whole = np.full(size, Decimal(0), dtype=object), np.full(size, Decimal(0), dtype=object)
+    for code in members:
+        status, maximum = columns[code].status, method.indicators[code].max_points
+        got[np.isin(status, AVAILABLE)] += maximum
+        whole[status != NOT_APPLICABLE] += maximum
+    return np.array([a / b if b else Decimal(0) for a, b in zip(got, whole, strict=True)], dtype=object)
+
+
+def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str) -> Column:
+    indicator = method.indicators[code]
+    size = len(usccs)
+    rows = indicator_rows(found.counts, code, indicator).filter(pl.col("uscc").is_in(usccs.implode()))
+    status = np.full(size, SCORED, dtype="<U16")
+    needs = fit.rates if isinstance(indicator.formula, RelativeRisk) else fit.means.get(code)
+    if rows.is_empty() or not found.available_feeds.issuperset(indicator.feeds):
+        rows = rows.clear()
+        status[:] = FEED_MISSING  # the office's feed is not there, or the warehouse does not count this indicator yet
+    elif indicator.is_shrunk and not needs:
+        status[:] = NO_ESTIMATE
+    has_row, counted, exposure, prior, window = _gather(fit, indicator, code, rows, usccs)
+    if isinstance(indicator.formula, Deduction | State | Bonus):
+        empty = ~has_row  # these do not divide: a row says something whatever its exposure
+    else:
+        empty = (exposure == 0).astype(bool)
+    idle = empty & (status == SCORED)
+    if indicator.no_exposure == "not_applicable":
+        status[idle] = NOT_APPLICABLE
+    elif indicator.no_exposure != "prior":
+        status[idle] = NO_EXPOSURE
+    value, share = np.full(size, Decimal(0), dtype=object), np.full(size, Decimal(0), dtype=object)
+    scored = status == SCORED
+    if scored.any():
+        value[scored] = points.value(
+            indicator.formula,
+            counted=counted[scored],
+            exposure=exposure[scored],
+            prior=prior[scored],
+            shrinkage=fit.shrinkage.get(code, Decimal(0)),
+        )
+        share[scored] = points.share(indicator, value[scored])
+    if indicator.no_exposure == "full":
+        share[status == NO_EXPOSURE] = Decimal(1)
+    return Column(code, status, counted, exposure, prior, fit.shrinkage.get(code, Decimal(0)), value, share, window)
+
+
+def _gather(
+    fit: Fit, indicator: Indicator, code: str, rows: pl.DataFrame, usccs: pl.Series
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return has_row, counted, exposure, prior and window of every enterprise, strata summed."""
+    if isinstance(indicator.formula, RelativeRisk):
+        formula = indicator.formula
+        short = _sums(rows.filter(pl.col("window_months") == str(indicator.window_months)), usccs, fit.rates)
+        long = _sums(rows.filter(pl.col("window_months") == str(formula.long_window_months)), usccs, fit.rates)
+        swap = (short[3] < formula.long_window_below_expected).astype(bool) & long[0]
+        counted, expected = np.where(swap, long[1], short[1]), np.where(swap, long[3], short[3])
+        window = np.where(swap, formula.long_window_months, indicator.window_months)
+        return short[0] | long[0], counted, expected, np.full(len(usccs), Decimal(1), dtype=object), window
+    means = fit.means.get(code, {})
+    has_row, counted, exposure, weighted = _sums(rows, usccs, means)
+    prior = np.full(len(usccs), means.get(EVERYWHERE, Decimal(0)), dtype=object)
+    some = (exposure > 0).astype(bool)
+    prior[some] = weighted[some] / exposure[some]
+    return has_row, counted, exposure, prior, np.full(len(usccs), indicator.window_months or 0)
+
+
+def _sums(rows: pl.DataFrame, usccs: pl.Series, by_stratum: dict[str, Decimal]) -> tuple[Array, Array, Array, Array]:
+    """Return has_row, Σ numerator, Σ denominator and Σ denominator·by_stratum of every enterprise; exact."""
+    size = len(usccs)
+    sums = [np.full(size, Decimal(0), dtype=object) for _ in range(3)]
+    has_row = np.zeros(size, dtype=bool)
+    if rows.is_empty():
+        return has_row, *sums
+    everywhere = by_stratum.get(EVERYWHERE, Decimal(0))
+    weight = np.array([by_stratum.get(code, everywhere) for code in rows["stratum_code"]], dtype=object)
+    numerator, denominator = decimals(rows["numerator"]), decimals(rows["denominator"])
+    owner = rows["uscc"].to_numpy()
+    starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))  # rows are sorted by enterprise
+    position = usccs.to_frame().with_row_index().join(pl.DataFrame({"uscc": owner[starts]}), on="uscc", how="inner")
+    place = dict(zip(position["uscc"], position["index"], strict=True))
+    at = np.array([place[uscc] for uscc in owner[starts]])
+    has_row[at] = True
+    for total, values in zip(sums, (numerator, denominator, denominator * weight), strict=True):
+        total[at] = np.add.reduceat(values, starts)
+    return has_row, *sums

@@ -1,0 +1,209 @@
+"""A grade run: reads the marts, grades everybody, writes one run in one transaction. Same inputs: nothing new.
+
+Owns ``scoring.runs``, ``scoring.grades`` and ``scoring.indicator_points``.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, LiteralString
+
+import numpy as np
+import psycopg
+
+from scoring import certainty, grading, history, indicators, reasons
+from scoring.fit import Fit, fit, latest_fit, register
+from scoring.inputs import Inputs, read_inputs
+from scoring.method import LoadedMethod, Method, load
+from warehouse.business_date import arrival
+from warehouse.connection import connect
+
+SIX = Decimal("0.000001")
+TWO = Decimal("0.01")
+
+COPY_GRADES: LiteralString = """
+    copy scoring.grades (run_id, method_version, input_sha256, business_date, uscc, enterprise_name, grade,
+      status_code, score, public_pct, market_pct, bonus_points, certainty_ratio, is_key_supervision,
+      grade_before_caps, held, caps, not_rated_reasons) from stdin
+"""
+COPY_POINTS: LiteralString = """
+    copy scoring.indicator_points (run_id, method_version, input_sha256, uscc, indicator_code, is_available,
+      status_code, window_months, numerator, denominator, indicator_value, interval_low, interval_high, points,
+      max_points, evidence_ids, reason_zh, reason_en) from stdin
+"""
+
+
+@dataclass(frozen=True)
+class GradeReport:
+    """What a grade run did.
+
+    Attributes:
+        run_id: of the run that now holds the grades; the same inputs always give the same.
+        is_new: False when that run was there already and nothing was written.
+        grades: enterprises by grade code, ``NR`` for not rated, ``V1`` for serious dishonesty.
+    """
+
+    run_id: str
+    business_date: date
+    method_version: str
+    fit_id: str
+    input_sha256: str
+    is_new: bool
+    enterprise_count: int
+    grades: dict[str, int]
+
+
+def grade(business_date: date, *, method_version: str | None = None) -> GradeReport:
+    """Grade every enterprise of the marts as of ``business_date``.
+
+    A method without a fit is fitted first. The run, its grades and its points are written in one transaction or not at
+    all.
+
+    Raises:
+        MethodError: when the method's file is refused.
+        InputsError: when the marts are missing, empty, or counted with another method's windows.
+        ScoringError: when the method's version was used with other content before.
+    """
+    loaded = load(method_version) if method_version else load()
+    with connect("pc_scoring") as connection:
+        estimates = latest_fit(connection, loaded.version, business_date)
+    if estimates is None:
+        estimates = fit(business_date, method_version=loaded.version)
+    with connect("pc_scoring") as connection:
+        connection.execute("set transaction isolation level repeatable read")
+        register(connection, loaded, business_date)
+        found = read_inputs(connection)
+        standings, history_sha256 = history.standings(connection, loaded.method, business_date)
+        input_sha256 = hashlib.sha256(f"{found.sha256}|{history_sha256}".encode()).hexdigest()
+        run_id = identify(business_date, loaded, estimates, input_sha256)
+        is_new = not connection.execute("select 1 from scoring.runs where run_id = %s", (run_id,)).fetchone()
+        if is_new:
+            scored = indicators.score(loaded.method, estimates, found)
+            decisions = grading.decide(loaded.method, found, scored, business_date=business_date, standings=standings)
+            key = (run_id, loaded.version, input_sha256)
+            is_new = _write(connection, loaded.method, estimates, found, scored, decisions, key, business_date)
+        counts = Counter(
+            grade or ("V1" if status == grading.NO_GRADE else "NR")
+            for grade, status in connection.execute(
+                "select grade, status_code from scoring.grades where run_id = %s", (run_id,)
+            )
+        )
+    return GradeReport(
+        run_id=run_id,
+        business_date=business_date,
+        method_version=loaded.version,
+        fit_id=estimates.fit_id,
+        input_sha256=input_sha256,
+        is_new=is_new,
+        enterprise_count=sum(counts.values()),
+        grades={code: counts[code] for code in (*loaded.method.scale, "NR", "V1")},
+    )
+
+
+def identify(business_date: date, loaded: LoadedMethod, estimates: Fit, input_sha256: str) -> str:
+    """Return the run's id: from the date, the method's content, the fit and the inputs, and from nothing else."""
+    text = f"{business_date}|{loaded.version}|{loaded.sha256}|{estimates.fit_id}|{input_sha256}"
+    return "r" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _write(
+    connection: psycopg.Connection,
+    method: Method,
+    estimates: Fit,
+    found: Inputs,
+    scored: indicators.Points,
+    decisions: list[grading.Decision],
+    key: tuple[str, str, str],
+    business_date: date,
+) -> bool:
+    run_id, method_version, input_sha256 = key
+    written = connection.execute(
+        "insert into scoring.runs (run_id, business_date, method_version, fit_id, input_sha256, enterprise_count,"
+        " recorded_at) values (%s, %s, %s, %s, %s, %s, %s) on conflict (run_id) do nothing",
+        (run_id, business_date, method_version, estimates.fit_id, input_sha256, len(decisions), arrival()),
+    )
+    if not written.rowcount:
+        return False  # a neighbour wrote the same run a moment ago
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY_GRADES) as copy:
+            for row in grade_rows(found, decisions):
+                copy.write_row((*key, business_date, *row))
+        with cursor.copy(COPY_POINTS) as copy:
+            for row in point_rows(method, found, scored):
+                copy.write_row((*key, *row))
+    return True
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def grade_rows(found: Inputs, decisions: list[grading.Decision]) -> Iterator[tuple[Any, ...]]:
+    """Yield the columns of ``scoring.grades`` from uscc on."""
+    names = zip(found.enterprises["uscc"], found.enterprises["enterprise_name"], strict=True)
+    for (uscc, name), decision in zip(names, decisions, strict=True):
+        yield (
+            uscc,
+            name,
+            decision.grade,
+            decision.status,
+            decision.score,
+            _shown(decision.public_pct, TWO),
+            _shown(decision.market_pct, TWO),
+            decision.bonus,
+            decision.certainty,
+            decision.is_key_supervision,
+            decision.grade_before_caps,
+            _json(decision.held) if decision.held else None,
+            _json(decision.caps),
+            _json(decision.not_rated_reasons),
+        )
+
+
+def point_rows(method: Method, found: Inputs, scored: indicators.Points) -> Iterator[tuple[Any, ...]]:
+    """Yield the columns of ``scoring.indicator_points`` from uscc on, by indicator and enterprise."""
+    evidence: dict[tuple[str, str], list[str]] = {}
+    for code, uscc, evidence_id in found.evidence.iter_rows():
+        evidence.setdefault((code, uscc), []).append(evidence_id)
+    for place, code in enumerate(scored.codes):
+        indicator, column = method.indicators[code], scored.columns[code]
+        intervals = certainty.shown_interval(method, scored, code)
+        for row, uscc in enumerate(found.enterprises["uscc"]):
+            figures = reasons.Scored(
+                status=str(column.status[row]),
+                counted=column.counted[row],
+                exposure=column.exposure[row],
+                value=column.value[row],
+                window_months=int(column.window[row]),
+                points=scored.earned[row, place],
+                maximum=scored.maximum[row, place],
+            )
+            zh, en = reasons.reason(indicator, figures)
+            is_scored = figures.status == indicators.SCORED
+            low, high = intervals[row]
+            yield (
+                uscc,
+                code,
+                figures.status in indicators.AVAILABLE,
+                figures.status,
+                figures.window_months or None,
+                _shown(figures.counted, SIX),
+                _shown(figures.exposure, SIX),
+                _shown(figures.value, SIX) if is_scored else None,
+                None if np.isnan(low) else f"{low:.6f}",
+                None if np.isnan(high) else f"{high:.6f}",
+                figures.points,
+                figures.maximum,
+                _json(evidence.get((code, uscc), [])),
+                zh,
+                en,
+            )
+
+
+def _shown(number: Decimal | None, quantum: Decimal) -> Decimal | None:
+    """Return a figure as it is stored for people to read; no grade or point depends on it."""
+    return None if number is None else number.quantize(quantum, rounding=ROUND_HALF_UP)

@@ -1,0 +1,128 @@
+"""Hand-made scoring marts for the tests of scoring: the columns that the warehouse promises, written as its role."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from warehouse.connection import connect
+
+BUSINESS_DATE = date(2026, 10, 31)
+FEEDS = ("enterprises", "communities", "contracts", "complaints", "inspections", "funds", "disclosures")
+FEEDS += ("public_credit", "surveys", "personnel", "objections", "mediations")
+
+TABLES = """
+    drop table if exists marts.mart_scoring__enterprises, marts.mart_scoring__indicator_counts,
+      marts.mart_scoring__indicator_evidence, marts.mart_scoring__caps, marts.mart_scoring__stratum_months,
+      marts.mart_scoring__feeds;
+    create table marts.mart_scoring__enterprises (uscc text, enterprise_name text, service_months numeric,
+      household_months numeric, protected_household_months_ratio numeric, inspection_count integer,
+      survey_response_count integer, project_count integer, region_code text);
+    create table marts.mart_scoring__indicator_counts (uscc text, indicator_code text, stratum_code text,
+      window_months integer, numerator numeric, denominator numeric);
+    create table marts.mart_scoring__indicator_evidence (uscc text, indicator_code text, evidence_id text,
+      evidence_feed text, event_on date, weight numeric, summary_code text);
+    create table marts.mart_scoring__caps (uscc text, cap_code text, evidence_id text, starts_on date, ends_on date,
+      basis text, authority_name text, decision_no text);
+    create table marts.mart_scoring__stratum_months (stratum_code text, month date, complaint_count integer,
+      household_months numeric);
+    create table marts.mart_scoring__feeds (feed text, is_available boolean, latest_known_on date,
+      latest_event_on date, is_stale boolean);
+"""
+
+NEW, OLD = "commercial|lt10|lift", "old|ge30|no_lift"
+
+# indicator: (stratum, window, numerator, denominator) of an enterprise that does everything right
+GOOD = {
+    "P01": [("all", 36, 0, 20)],
+    "P02": [("all", 24, 4, 800)],
+    "P03": [("all", 12, 0, 40)],
+    "P04": [("all", 36, 0, 12)],
+    "P05": [("all", 12, 20, 20)],
+    "P06": [("all", 12, 80, 80)],
+    "P07": [("all", 24, 0, 20000)],
+    "P08": [("all", 12, 30, 30)],
+    "P09": [("all", 36, 1, 1)],
+    "P11": [("all", 0, 1, 1)],
+    "P12": [("all", 12, 1, 1)],
+    "P13": [("all", 0, 20, 20)],
+    "M01": [(NEW, 12, 495, 500)],
+    "M02": [(NEW, 12, 490, 500)],
+    "M03": [(NEW, 12, 480, 500)],
+    "M04": [(NEW, 12, 60, 24000), (NEW, 24, 80, 30000)],
+    "M05": [(NEW, 12, 5, 500)],
+    "M06": [("all", 12, "279.0", 300)],
+    "M07": [("all", 12, 294, 300)],
+    "M08": [("all", 24, 0, 40)],
+    "M11": [("all", 12, 240, 240)],
+    "M13": [("all", 12, 60, 60)],
+    "M14": [("all", 24, 0, 1)],
+    "M15": [("all", 24, 20, 20)],
+    "G02": [("all", 12, 0, 1)],
+}
+BAD = GOOD | {
+    "P02": [("all", 24, 160, 800)],
+    "P03": [("all", 12, 12, 40)],
+    "P06": [("all", 12, 50, 80)],
+    "P08": [("all", 12, 20, 30)],
+    "M01": [(OLD, 12, 350, 500)],
+    "M02": [(OLD, 12, 300, 500)],
+    "M03": [(OLD, 12, 250, 500)],
+    "M04": [(OLD, 12, 400, 24000), (OLD, 24, 500, 30000)],
+    "M05": [(OLD, 12, 100, 500)],
+    "M06": [("all", 12, 180, 300)],
+    "M07": [("all", 12, 200, 300)],
+    "M11": [("all", 12, 180, 240)],
+}
+
+
+@dataclass
+class Firm:
+    """One enterprise of the hand-made region."""
+
+    uscc: str
+    name: str = "物业服务企业"
+    service_months: float = 36
+    household_months: float = 24000
+    protected: float = 0
+    inspections: int = 4
+    responses: int = 300
+    counts: dict = field(default_factory=lambda: dict(GOOD))
+    caps: list = field(default_factory=list)  # (cap code, evidence id, starts on, ends on)
+    evidence: list = field(default_factory=list)  # (indicator, evidence id, weight)
+
+
+def write_marts(firms, *, feeds=FEEDS, reverse=False):
+    """Replace the scoring marts; ``reverse`` writes the same rows in the opposite physical order."""
+    rows = {"enterprises": [], "counts": [], "caps": [], "evidence": []}
+    for firm in firms:
+        rows["enterprises"].append(
+            (firm.uscc, firm.name, firm.service_months, firm.household_months, firm.protected, firm.inspections)
+            + (firm.responses, 20, "150203")
+        )
+        rows["counts"] += [(firm.uscc, code, *row) for code, found in firm.counts.items() for row in found]
+        rows["caps"] += [(firm.uscc, *cap, "依据", "某局", "文号1") for cap in firm.caps]
+        rows["evidence"] += [
+            (firm.uscc, code, evidence_id, "complaints", BUSINESS_DATE, weight, "x")
+            for code, evidence_id, weight in firm.evidence
+        ]
+    strata = [(NEW, date(2026, month, 1), 60, 20000) for month in range(1, 11)]
+    strata += [(OLD, date(2026, month, 1), 108, 20000) for month in range(1, 11)]
+    with connect("pc_dbt") as connection:
+        connection.execute(TABLES)
+        for table, values in {
+            "mart_scoring__enterprises": rows["enterprises"],
+            "mart_scoring__indicator_counts": rows["counts"],
+            "mart_scoring__caps": rows["caps"],
+            "mart_scoring__indicator_evidence": rows["evidence"],
+            "mart_scoring__stratum_months": strata,
+            "mart_scoring__feeds": [(feed, True, BUSINESS_DATE, BUSINESS_DATE, False) for feed in feeds],
+        }.items():
+            if values:
+                marks = ", ".join(["%s"] * len(values[0]))
+                ordered = reversed(values) if reverse else values
+                connection.cursor().executemany(f"insert into marts.{table} values ({marks})", list(ordered))
+
+
+def read(query, parameters=()):
+    """Return rows as scoring sees them."""
+    with connect("pc_scoring") as connection:
+        return connection.execute(query, parameters).fetchall()

@@ -1,0 +1,160 @@
+"""A grade run end to end on hand-made marts in a real PostgreSQL."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from scoring_marts import BAD, BUSINESS_DATE, FEEDS, GOOD, NEW, OLD, Firm, read, write_marts
+
+from scoring.errors import InputsError, ScoringError
+from scoring.explain import explain
+from scoring.fit import fit
+from scoring.run import grade
+from warehouse.connection import connect
+
+pytestmark = pytest.mark.usefixtures("warehouse_database")
+
+FIRMS = [
+    Firm("91150200AAAAAAAAA1", evidence=[("M03", "c2", 1), ("M03", "c1", 2)]),
+    Firm("91150200BBBBBBBBB2", counts=dict(BAD)),
+    Firm("91150200CCCCCCCCC3", service_months=11),
+]
+TABLES = ("runs", "grades", "indicator_points", "fits", "methods")
+
+
+def contents():
+    rows = {}
+    for table in TABLES:
+        rows[table] = sorted(str(row) for row in read(f"select * from scoring.{table}"))
+    return rows
+
+
+def test_grade__good_bad_and_new_firm__get_aa_b_and_nr():
+    write_marts(FIRMS)
+    report = grade(BUSINESS_DATE)
+    assert report.is_new and report.grades == {"AA": 1, "A": 0, "B": 1, "NR": 1, "V1": 0}
+    rows = dict(read("select uscc, grade from scoring.grades"))
+    assert rows == {"91150200AAAAAAAAA1": "AA", "91150200BBBBBBBBB2": "B", "91150200CCCCCCCCC3": None}
+
+
+def test_grade__same_inputs_again__changes_nothing():
+    write_marts(FIRMS)
+    first = grade(BUSINESS_DATE)
+    before = contents()
+    again = grade(BUSINESS_DATE)
+    assert (again.run_id, again.is_new) == (first.run_id, False)
+    assert contents() == before
+
+
+def test_grade__rows_in_another_physical_order__is_the_same_run():
+    write_marts(FIRMS)
+    first = grade(BUSINESS_DATE)
+    write_marts(list(reversed(FIRMS)), reverse=True)
+    assert not grade(BUSINESS_DATE).is_new
+    assert read("select count(*) from scoring.runs") == [(1,)] and first.enterprise_count == 3
+
+
+def test_grade__changed_input__is_a_new_run_beside_the_old():
+    write_marts(FIRMS)
+    first = grade(BUSINESS_DATE)
+    changed = [Firm("91150200AAAAAAAAA1", counts=GOOD | {"M03": [(NEW, 12, 470, 500)]}), *FIRMS[1:]]
+    write_marts(changed)
+    second = grade(BUSINESS_DATE)
+    assert second.is_new and second.run_id != first.run_id
+    assert read("select count(*) from scoring.runs") == [(2,)]
+    assert first.fit_id == second.fit_id  # estimates do not move with tonight's rows
+
+
+def test_explain__every_enterprise__parts_sum_to_the_score():
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    for firm in FIRMS:
+        found = explain(firm.uscc, BUSINESS_DATE)
+        parts = [
+            row["points"] for pillar in found["pillars"] for domain in pillar["domains"] for row in domain["indicators"]
+        ]
+        assert sum(parts) + found["bonus"]["counted_points"] == found["score"]
+        assert [pillar["max_points"] for pillar in found["pillars"]] == [Decimal(50), Decimal(50)]
+
+
+def test_explain__indicator__shows_counts_reason_and_evidence_worst_first():
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    found = explain("91150200AAAAAAAAA1")
+    response = next(d for pillar in found["pillars"] for d in pillar["domains"] if d["code"] == "response")
+    m03 = next(row for row in response["indicators"] if row["indicator_code"] == "M03")
+    assert m03["evidence_ids"] == ["c1", "c2"]
+    assert m03["reason_zh"].startswith("24小时解决率 ") and "解决 480／有效 500，收缩后" in m03["reason_zh"]
+    assert m03["reason_zh"].endswith("／4 分") and "resolved 480 / valid 500, shrunk" in m03["reason_en"]
+    assert m03["interval_low"] < m03["indicator_value"] < m03["interval_high"]
+
+
+def test_explain__unknown_enterprise__says_so():
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    with pytest.raises(ScoringError, match="was not graded on or before 2026-10-30"):
+        explain("91150200AAAAAAAAA1", date(2026, 10, 30))
+
+
+def test_grade__feed_not_available__points_stay_in_the_domain():
+    write_marts(FIRMS, feeds=[feed for feed in FEEDS if feed != "surveys"])
+    grade(BUSINESS_DATE)
+    rows = dict(
+        read(
+            "select indicator_code, (max_points, is_available)::text from scoring.indicator_points"
+            " where uscc = %s and indicator_code in ('M06', 'M07', 'M08')",
+            ("91150200AAAAAAAAA1",),
+        )
+    )
+    assert rows == {"M06": "(0.000000,f)", "M07": "(6.600000,t)", "M08": "(4.400000,t)"}
+
+
+def test_grade__estimates__come_from_the_stored_fit():
+    write_marts(FIRMS)
+    report = grade(BUSINESS_DATE)
+    [(parameters,)] = read("select parameters from scoring.fits where fit_id = %s", (report.fit_id,))
+    new, old = Decimal(parameters["rates"][NEW]), Decimal(parameters["rates"][OLD])
+    assert abs(new - Decimal("0.003")) < Decimal("0.00005") and abs(old / new - Decimal("1.8")) < Decimal("0.02")
+    [(counted, expected, value)] = read(
+        "select numerator, denominator, indicator_value from scoring.indicator_points"
+        " where indicator_code = 'M04' and uscc = '91150200AAAAAAAAA1'"
+    )
+    assert counted == 60 and expected == 24000 * new
+    assert value == ((counted + 5) / (expected + 5)).quantize(Decimal("0.000001"))
+
+
+def test_fit__same_data_again__adds_nothing():
+    write_marts(FIRMS)
+    assert fit(BUSINESS_DATE) == fit(BUSINESS_DATE)
+    assert read("select count(*) from scoring.fits") == [(1,)]
+
+
+def test_grade__window_other_than_the_methods__is_refused():
+    write_marts([Firm("91150200AAAAAAAAA1", counts=GOOD | {"P02": [("all", 12, 4, 800)]})])
+    with pytest.raises(InputsError, match=r"P02 was counted over \[12\] months, the method asks for \[24\]"):
+        grade(BUSINESS_DATE)
+
+
+def test_grade__no_marts__says_what_to_do():
+    with pytest.raises(InputsError, match="build the warehouse first"):
+        grade(BUSINESS_DATE)
+
+
+def test_grade__nobody_to_grade__is_refused():
+    write_marts([])
+    with pytest.raises(InputsError, match="nobody to grade"):
+        grade(BUSINESS_DATE)
+
+
+def test_grade__enterprise_twice__is_refused():
+    write_marts([Firm("91150200AAAAAAAAA1"), Firm("91150200AAAAAAAAA1", counts={})])
+    with pytest.raises(InputsError, match="91150200AAAAAAAAA1 appears more than once"):
+        grade(BUSINESS_DATE)
+
+
+def test_grade__method_edited_under_its_version__is_refused():
+    write_marts(FIRMS)
+    with connect() as owner:
+        owner.execute("insert into scoring.methods values ('2026.1', repeat('0', 64), '{}', %s)", (BUSINESS_DATE,))
+    with pytest.raises(ScoringError, match="a version is never edited"):
+        grade(BUSINESS_DATE)
