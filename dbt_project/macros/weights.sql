@@ -9,13 +9,18 @@
     {%- if otherwise is not none %} else {{ weights[otherwise] }}::numeric{% endif %} end)
 {%- endmacro %}
 
-{#- Time decay of a record: 1 below `full_months`, then straight down to `end_weight` at `end_months`, then 0.
-    The three figures are columns of seed severity_decay. Rounded so that sums do not depend on their order. -#}
-{% macro decay_weight(age_months, decay) -%}
+{#- Time decay of a record by its tier, from the grading method's variables: 1 before `full_before` months, then
+    straight to `last_weight` at `zero_from`, then 0. Rounded so that sums do not depend on their order. -#}
+{% macro decay_weight(age_months, tier_column) -%}
   (case
-    when {{ age_months }} < {{ decay }}.full_months then 1::numeric
-    when {{ age_months }} < {{ decay }}.end_months then round((1 - (1 - {{ decay }}.end_weight)
-      * ({{ age_months }} - {{ decay }}.full_months) / ({{ decay }}.end_months - {{ decay }}.full_months))::numeric, 6)
+    {%- for tier, curve in var('decay').items() %}
+    when {{ tier_column }} = '{{ tier }}' and {{ age_months }} < {{ curve.full_before }} then 1::numeric
+    {%- if curve.zero_from > curve.full_before %}
+    when {{ tier_column }} = '{{ tier }}' and {{ age_months }} < {{ curve.zero_from }}
+      then round((1 - (1 - {{ curve.last_weight }}) * ({{ age_months }} - {{ curve.full_before }})
+        / {{ curve.zero_from - curve.full_before }}.0)::numeric, 6)
+    {%- endif %}
+    {%- endfor %}
     else 0::numeric
   end)
 {%- endmacro %}
@@ -35,4 +40,16 @@
       when extract(year from {{ on_date }}) - {{ community }}.built_year < 30 then '20_30'
       else 'ge30'
     end || '|' || case when {{ community }}.has_lift then 'lift' else 'no_lift' end)
+{%- endmacro %}
+
+{#- Share of staff in continuing training that the year asks for; outside the years given, the nearest of them. -#}
+{% macro training_target() -%}
+  {%- set year = (var('business_date', none) or '1970')[:4] | int -%}
+  {%- set nearest = namespace(year=none) -%}
+  {%- for given in var('continuing_training_targets') | map('int') | sort -%}
+    {%- if nearest.year is none or given <= year -%}{%- set nearest.year = given -%}{%- endif -%}
+  {%- endfor -%}
+  {%- for given, target in var('continuing_training_targets').items() -%}
+    {%- if given | int == nearest.year -%}{{ target }}{%- endif -%}
+  {%- endfor -%}
 {%- endmacro %}

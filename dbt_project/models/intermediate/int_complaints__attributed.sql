@@ -1,0 +1,109 @@
+-- Every complaint with who was responsible for its community on the day it came, and its clocks.
+with complaints as (
+
+  select
+    *,
+    {{ local_date('submitted_at') }} as submitted_on,
+    {{ local_date('closed_at') }} as closed_on
+  from {{ ref('stg_complaints') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('stg_communities') }}
+
+),
+
+spells as (
+
+  select * from {{ ref('int_spells__resolved') }}
+
+),
+
+objections as (
+
+  select * from {{ ref('int_objections__upheld') }} where target_type_code = 'complaint'
+
+),
+
+-- a repeat comes after the first complaint did, and within the limit after that was closed
+repeated as (
+
+  select distinct complaints.complaint_id
+  from complaints
+  inner join complaints as later
+    on later.repeat_of_id = complaints.complaint_id
+  where later.status_code <> 'withdrawn'
+    and later.submitted_at > complaints.submitted_at
+    and later.submitted_at <= complaints.closed_at + interval '{{ var("repeat_within_days") }} days'
+
+),
+
+clocked as (
+
+  select
+    complaint_id,
+    round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
+    round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
+    -- the supervision clock never pauses; the score clock leaves out the paused minutes
+    round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
+    round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - coalesce(paused_minutes, 0), 0), 2)
+      as score_resolution_minutes,
+    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
+  from complaints
+
+)
+
+select
+  complaints.complaint_id,
+  complaints.community_id,
+  coalesce(communities.region_code, complaints.region_code) as region_code,
+  spells.uscc,
+  coalesce(spells.is_enterprise, false) as is_managed_by_enterprise,
+  complaints.channel_code,
+  complaints.category_code,
+  complaints.responsible_party_code,
+  complaints.status_code,
+  complaints.submitted_on,
+  complaints.closed_on,
+  complaints.submitted_at,
+  complaints.responded_at,
+  complaints.handled_at,
+  complaints.resolved_at,
+  complaints.closed_at,
+  coalesce(complaints.paused_minutes, 0) as paused_minutes,
+  clocked.response_minutes,
+  clocked.handling_minutes,
+  clocked.resolution_minutes,
+  clocked.score_resolution_minutes,
+  clocked.elapsed_minutes,
+  coalesce(complaints.is_confirmed, false) as is_confirmed,
+  complaints.callback_result_code,
+  complaints.repeat_of_id,
+  repeated.complaint_id is not null as is_repeated,
+  objections.target_id is not null as is_objection_upheld,
+  -- only confirmed items whose responsible party is the property enterprise count
+  coalesce(
+    spells.is_enterprise
+    and complaints.is_confirmed
+    and complaints.responsible_party_code = 'property'
+    and complaints.status_code <> 'withdrawn'
+    and objections.target_id is null,
+    false
+  ) as is_countable,
+  case when communities.community_id is not null then {{ stratum_code('communities', 'complaints.submitted_on') }} end
+    as stratum_code,
+  coalesce(spells.protection_weight, 1) as protection_weight
+from complaints
+inner join clocked
+  on clocked.complaint_id = complaints.complaint_id
+left join communities
+  on communities.community_id = complaints.community_id
+left join spells
+  on spells.community_id = complaints.community_id
+  and complaints.submitted_on between spells.starts_on and spells.ends_on
+left join repeated
+  on repeated.complaint_id = complaints.complaint_id
+left join objections
+  on objections.target_id = complaints.complaint_id

@@ -1,0 +1,58 @@
+-- Public credit records with their weight tonight. A record that was repaired, revoked, ended or overturned by an
+-- objection weighs 0 from that date on; one that is not final weighs nothing yet.
+with records as (
+
+  select
+    *,
+    -- a record whose authority gave no tier is judged by what the regulations anchor, else as general
+    coalesce(
+      tier_code,
+      case when record_type_code in ('fund_misuse', 'serious_dishonesty', 'fatal_accident') then 'serious' else 'general' end
+    ) as weighing_tier_code
+  from {{ ref('stg_public_credit') }}
+
+),
+
+objections as (
+
+  select * from {{ ref('int_objections__upheld') }} where target_type_code = 'public_credit'
+
+),
+
+aged as (
+
+  select
+    records.*,
+    round(({{ months_between('records.decided_on', business_date()) }})::numeric, 6) as age_months,
+    records.is_final
+      and records.decided_on <= {{ business_date() }}
+      and coalesce(records.repaired_on > {{ business_date() }}, true)
+      and coalesce(records.revoked_on > {{ business_date() }}, true)
+      and objections.target_id is null as is_standing,
+    coalesce(records.ended_on <= {{ business_date() }}, false) as is_ended
+  from records
+  left join objections
+    on objections.target_id = records.record_id
+
+)
+
+select
+  aged.record_id,
+  aged.uscc,
+  aged.record_type_code,
+  aged.weighing_tier_code as tier_code,
+  aged.community_id,
+  aged.decided_on,
+  aged.authority_name,
+  aged.legal_basis,
+  aged.decision_no,
+  aged.shown_from,
+  aged.ended_on,
+  aged.age_months,
+  aged.is_standing,
+  aged.is_ended,
+  case
+    when aged.is_standing and not aged.is_ended then {{ decay_weight('aged.age_months', 'aged.weighing_tier_code') }}
+    else 0::numeric
+  end as decay_weight
+from aged

@@ -1,0 +1,37 @@
+with entries as (
+
+  select * from {{ ref('stg_funds') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('stg_communities') }}
+
+),
+
+spells as (
+
+  select * from {{ ref('int_spells__resolved') }}
+
+)
+
+select
+  entries.entry_id,
+  entries.account_no,
+  entries.account_type_code,
+  entries.community_id,
+  communities.region_code,
+  coalesce(entries.uscc, spells.uscc) as uscc,
+  entries.booked_on,
+  entries.amount as amount_cny,
+  entries.currency_code,
+  entries.purpose_code,
+  entries.voucher_no,
+  entries.vote_id,
+  entries.is_emergency
+from entries
+left join communities
+  on communities.community_id = entries.community_id
+left join spells
+  on spells.community_id = entries.community_id and entries.booked_on between spells.starts_on and spells.ends_on

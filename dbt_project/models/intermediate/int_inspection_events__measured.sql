@@ -1,0 +1,128 @@
+-- What each inspection line adds to P02 (items), P03 (orders due) and P08 (hazards due).
+with lines as (
+
+  select * from {{ ref('int_inspection_lines__attributed') }} where is_of_enterprise
+
+),
+
+findings as (
+
+  select * from lines where line_type_code = 'finding' and is_confirmed and not is_objection_upheld
+
+),
+
+finding_counts as (
+
+  select
+    inspection_id,
+    count(*) as finding_count
+  from lines
+  where line_type_code = 'finding'
+  group by inspection_id
+
+),
+
+items as (
+
+  select
+    lines.uscc,
+    'P02' as indicator_code,
+    {{ window_months('P02') }} as window_months,
+    lines.inspection_id || '/' || lines.line_code as evidence_id,
+    lines.stratum_code,
+    lines.inspected_on as event_on,
+    -- failed items that an office counts but does not list weigh as minor ones
+    greatest(coalesce(lines.failed_item_count, 0) - coalesce(finding_counts.finding_count, 0), 0)
+      * {{ severity_weight('P02', "'minor'") }} * lines.protection_weight as numerator,
+    lines.checked_item_count * lines.protection_weight as denominator,
+    0 as adverse_weight,
+    'minor' as summary_code
+  from lines
+  left join finding_counts
+    on finding_counts.inspection_id = lines.inspection_id
+  where lines.line_type_code = 'summary' and lines.checked_item_count > 0 and not lines.is_objection_upheld
+    and {{ in_window('lines.inspected_on', window_months('P02')) }}
+
+),
+
+failed_items as (
+
+  select
+    uscc,
+    'P02' as indicator_code,
+    {{ window_months('P02') }} as window_months,
+    inspection_id || '/' || line_code as evidence_id,
+    stratum_code,
+    inspected_on as event_on,
+    {{ severity_weight('P02', 'severity_code') }} * protection_weight as numerator,
+    0 as denominator,
+    {{ severity_weight('P02', 'severity_code') }} * protection_weight as adverse_weight,
+    severity_code as summary_code
+  from findings
+  where {{ in_window('inspected_on', window_months('P02')) }}
+
+),
+
+orders_due as (
+
+  select
+    uscc,
+    'P03' as indicator_code,
+    {{ window_months('P03') }} as window_months,
+    inspection_id || '/' || line_code as evidence_id,
+    stratum_code,
+    order_due_on as event_on,
+    is_overdue::integer * protection_weight as numerator,
+    protection_weight as denominator,
+    is_overdue::integer * protection_weight as adverse_weight,
+    severity_code as summary_code
+  from findings
+  where order_due_on is not null and {{ in_window('order_due_on', window_months('P03')) }}
+
+),
+
+-- safety always counts: no protection here
+hazards_due as (
+
+  select
+    uscc,
+    'P08' as indicator_code,
+    {{ window_months('P08') }} as window_months,
+    inspection_id || '/' || line_code as evidence_id,
+    stratum_code,
+    order_due_on as event_on,
+    (1 - is_overdue::integer) * {{ severity_weight('P08', 'severity_code') }} as numerator,
+    {{ severity_weight('P08', 'severity_code') }} as denominator,
+    is_overdue::integer * {{ severity_weight('P08', 'severity_code') }} as adverse_weight,
+    severity_code as summary_code
+  from findings
+  where is_hazard and order_due_on is not null and {{ in_window('order_due_on', window_months('P08')) }}
+
+),
+
+unioned as (
+
+  select * from items
+  union all
+  select * from failed_items
+  union all
+  select * from orders_due
+  union all
+  select * from hazards_due
+
+)
+
+select
+  uscc,
+  indicator_code,
+  window_months,
+  evidence_id,
+  stratum_code,
+  'inspections' as evidence_feed,
+  event_on,
+  round(numerator, 6) as numerator,
+  round(denominator, 6) as denominator,
+  round(adverse_weight, 6) as adverse_weight,
+  summary_code
+from unioned
+where numerator > 0 or denominator > 0

@@ -1,0 +1,112 @@
+-- Who was responsible for a community on which days. Contracts may overlap and leave gaps: the days are cut wherever
+-- a contract starts or ends or a protection step is reached, and each piece goes to the contract that started last.
+with contracts as (
+
+  select * from {{ ref('stg_contracts') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('stg_communities') }}
+
+),
+
+enterprises as (
+
+  select * from {{ ref('stg_enterprises') }}
+
+),
+
+-- a contract past its ends_on goes on until somebody ends it (民法典 948); ended_on is the last day of service
+served as (
+
+  select
+    contract_id,
+    community_id,
+    uscc,
+    starts_on,
+    least(coalesce(ended_on, {{ business_date() }}), {{ business_date() }}) as last_on
+  from contracts
+  where starts_on <= {{ business_date() }} and coalesce(ended_on, {{ business_date() }}) >= starts_on
+
+),
+
+-- once per community and controller: a second certified take-over by the same firm starts no new protection
+protections as (
+
+  select
+    community_id,
+    uscc,
+    min(starts_on) as protected_from
+  from contracts
+  where is_takeover and takeover_certified_on <= {{ business_date() }}
+  group by community_id, uscc
+
+),
+
+boundaries as (
+
+  select community_id, starts_on as boundary_on from served
+  union
+  select community_id, last_on + 1 from served
+  {% for step in var('protection') -%}
+  union
+  select community_id, (protected_from + interval '{{ step.until_month }} months')::date from protections
+  {% endfor %}
+
+),
+
+pieces as (
+
+  select
+    community_id,
+    boundary_on as starts_on,
+    lead(boundary_on) over (partition by community_id order by boundary_on) - 1 as ends_on
+  from boundaries
+  where boundary_on <= {{ business_date() }} + 1
+
+),
+
+responsible as (
+
+  select distinct on (pieces.community_id, pieces.starts_on)
+    pieces.community_id,
+    pieces.starts_on,
+    pieces.ends_on,
+    served.contract_id,
+    served.uscc
+  from pieces
+  inner join served
+    on served.community_id = pieces.community_id
+    and served.starts_on <= pieces.starts_on
+    and served.last_on >= pieces.ends_on
+  where pieces.ends_on is not null
+  order by pieces.community_id, pieces.starts_on, served.starts_on desc, served.contract_id desc
+
+)
+
+select
+  responsible.community_id,
+  responsible.starts_on,
+  responsible.ends_on,
+  responsible.uscc,
+  responsible.contract_id,
+  enterprises.organisation_type_code = 'enterprise' as is_enterprise,
+  communities.household_count,
+  case
+    when protections.protected_from is null then 1
+    when responsible.starts_on < protections.protected_from then 1
+    {% for step in var('protection') -%}
+    when responsible.starts_on < protections.protected_from + interval '{{ step.until_month }} months'
+      then {{ step.weight }}
+    {% endfor -%}
+    else 1
+  end::numeric(4, 2) as protection_weight
+from responsible
+inner join communities
+  on communities.community_id = responsible.community_id
+inner join enterprises
+  on enterprises.uscc = responsible.uscc
+left join protections
+  on protections.community_id = responsible.community_id and protections.uscc = responsible.uscc

@@ -1,0 +1,35 @@
+with complaints as (
+
+  select * from {{ ref('int_complaints__attributed') }}
+
+)
+
+select
+  complaint_id,
+  community_id,
+  region_code,
+  uscc,
+  channel_code,
+  category_code,
+  responsible_party_code,
+  status_code,
+  submitted_on,
+  submitted_at,
+  responded_at,
+  handled_at,
+  resolved_at,
+  closed_at,
+  paused_minutes,
+  response_minutes,
+  handling_minutes,
+  resolution_minutes,
+  score_resolution_minutes,
+  is_confirmed,
+  is_repeated,
+  is_objection_upheld,
+  is_countable,
+  callback_result_code,
+  repeat_of_id,
+  stratum_code,
+  protection_weight
+from complaints

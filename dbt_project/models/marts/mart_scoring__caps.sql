@@ -1,0 +1,194 @@
+-- Vetoes and caps that are in force tonight, from final decisions only. ends_on is the last day one binds, empty where
+-- it binds until cured. V2 lasts until repaired: its tier's minimum of twelve months comes before any repair.
+{%- set caps = var('caps') %}
+with enterprises as (
+
+  select * from {{ ref('int_enterprises__summarised') }}
+
+),
+
+-- V1, V2, V7 last until they are repaired, revoked or ended; what is no longer standing binds nobody
+records as (
+
+  select
+    *,
+    coalesce(shown_from, decided_on) as shown_on
+  from {{ ref('int_credit_records__weighted') }}
+  where is_standing and not is_ended
+
+),
+
+lines as (
+
+  select * from {{ ref('int_inspection_lines__attributed') }}
+  where is_of_enterprise and line_type_code = 'finding' and is_confirmed and not is_objection_upheld
+
+),
+
+complaints as (
+
+  select * from {{ ref('int_complaints__attributed') }}
+  where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M03')) }}
+
+),
+
+decided as (
+
+  {% for cap, record_type in [
+    ('V1', 'serious_dishonesty'),
+    ('V2', 'fund_misuse'),
+    ('V3', 'abandonment'),
+    ('V5', 'fraud'),
+    ('V6', 'coercive_collection'),
+    ('V7', 'inspection_refusal'),
+  ] -%}
+  {%- set months = caps[cap].months if cap in ('V3', 'V5', 'V6') else none -%}
+  select
+    uscc,
+    '{{ cap }}' as cap_code,
+    record_id as evidence_id,
+    decided_on as starts_on,
+    {% if months %}(decided_on + interval '{{ months }} months')::date - 1{% else %}null::date{% endif %} as ends_on,
+    legal_basis as basis,
+    authority_name,
+    decision_no
+  from records
+  where record_type_code = '{{ record_type }}'
+  union all
+  {% endfor -%}
+  -- a larger accident (较大及以上) binds twice as long
+  select
+    uscc,
+    'V4' as cap_code,
+    record_id as evidence_id,
+    decided_on as starts_on,
+    (decided_on + case
+      when tier_code = 'serious' then interval '{{ caps.V4.serious_months }} months'
+      else interval '{{ caps.V4.months }} months'
+    end)::date - 1 as ends_on,
+    legal_basis as basis,
+    authority_name,
+    decision_no
+  from records
+  where record_type_code = 'fatal_accident'
+  union all
+  -- the minimum of a general record runs from its first display
+  select
+    uscc,
+    'C1' as cap_code,
+    record_id as evidence_id,
+    shown_on as starts_on,
+    (shown_on + interval '{{ caps.C1.months }} months')::date - 1 as ends_on,
+    legal_basis as basis,
+    authority_name,
+    decision_no
+  from records
+  where tier_code = 'general' and record_type_code <> 'commendation' and shown_on <= {{ business_date() }}
+
+),
+
+-- a second V6 within the limit is a repeat; the first of such a pair stays beside it as evidence while that one binds
+neighbours as (
+
+  select
+    decided.*,
+    lag(decided.starts_on) over same_cap as previous_starts_on,
+    lead(decided.starts_on) over same_cap as next_starts_on,
+    lead(decided.ends_on) over same_cap as next_ends_on
+  from decided
+  window same_cap as (partition by decided.uscc, decided.cap_code order by decided.starts_on, decided.evidence_id)
+
+),
+
+{% set reach = "interval '" ~ caps.V6.repeat.within_months ~ " months'" -%}
+in_force as (
+
+  select
+    uscc,
+    cap_code,
+    evidence_id,
+    starts_on,
+    ends_on,
+    basis,
+    authority_name,
+    decision_no,
+    cap_code = 'V6' and coalesce(starts_on < previous_starts_on + {{ reach }}, false) as is_repeat
+  from neighbours
+  where coalesce(ends_on >= {{ business_date() }}, true)
+    or cap_code = 'V6' and next_starts_on < starts_on + {{ reach }} and next_ends_on >= {{ business_date() }}
+
+),
+
+overdue_orders as (
+
+  select
+    uscc,
+    'C2' as cap_code,
+    inspection_id || '/' || line_code as evidence_id,
+    order_due_on + {{ caps.C2.overdue_days_over + 1 }} as starts_on,
+    null::date as ends_on,
+    '整改逾期超过{{ caps.C2.overdue_days_over }}日' as basis,
+    authority_code as authority_name,
+    inspection_id as decision_no,
+    false as is_repeat
+  from lines
+  where order_due_on + {{ caps.C2.overdue_days_over }} < {{ business_date() }} and coalesce(rectified_on > {{ business_date() }}, true)
+
+),
+
+-- the supervision clock, never paused: a complaint that ran over it was escalated to the autonomous region
+escalated as (
+
+  select
+    uscc,
+    count(*) filter (
+      where coalesce(resolution_minutes, elapsed_minutes) > {{ var('resolution_limit_hours') }} * 60
+    ) as escalation_count,
+    count(*) as complaint_count
+  from complaints
+  group by uscc
+
+),
+
+escalations as (
+
+  select
+    uscc,
+    'C2' as cap_code,
+    'escalations' as evidence_id,
+    {{ business_date() }} as starts_on,
+    null::date as ends_on,
+    '近{{ window_months("M03") }}个月自治区提级督办' || escalation_count || '件，占有责诉求' || round(100.0 * escalation_count / complaint_count, 1)
+      || '%' as basis,
+    null as authority_name,
+    null as decision_no,
+    false as is_repeat
+  from escalated
+  where escalation_count >= {{ caps.C2.escalations_from }}
+    and escalation_count > {{ caps.C2.escalated_ratio_over }} * complaint_count
+
+),
+
+unioned as (
+
+  select * from in_force
+  union all
+  select * from overdue_orders
+  union all
+  select * from escalations
+
+)
+
+select
+  unioned.uscc,
+  unioned.cap_code,
+  unioned.evidence_id,
+  unioned.starts_on,
+  unioned.ends_on,
+  unioned.basis,
+  unioned.authority_name,
+  unioned.decision_no,
+  unioned.is_repeat
+from unioned
+inner join enterprises
+  on enterprises.uscc = unioned.uscc

@@ -1,0 +1,40 @@
+with batches as (
+
+  select * from {{ source('ops', 'batches') }} where business_date <= {{ business_date() }}
+
+),
+
+feeds as (
+
+  select * from {{ ref('feed_freshness') }}
+
+),
+
+deliveries as (
+
+  select
+    feed,
+    max(business_date) filter (where status = 'loaded') as latest_known_on,
+    max(latest_event_on) filter (where status = 'loaded') as latest_event_on,
+    max(business_date) filter (where status = 'refused') as latest_refused_on
+  from batches
+  group by feed
+
+)
+
+select
+  feeds.feed,
+  deliveries.latest_known_on is not null as is_available,
+  deliveries.latest_known_on,
+  deliveries.latest_event_on,
+  -- stale: nothing for too long, or the newest delivery was refused whole
+  coalesce(
+    {{ business_date() }} - deliveries.latest_known_on > feeds.max_age_days
+    or deliveries.latest_refused_on > deliveries.latest_known_on,
+    true
+  ) as is_stale,
+  feeds.title_zh,
+  {{ business_date() }} - deliveries.latest_known_on as age_days
+from feeds
+left join deliveries
+  on deliveries.feed = feeds.feed

@@ -1,0 +1,9 @@
+{{ latest_as_known(
+  source('raw', 'complaints'),
+  key=['complaint_id'],
+  columns=[
+    'complaint_id', 'channel_code', 'community_id', 'region_code', 'category_code', 'responsible_party_code',
+    'status_code', 'submitted_at', 'responded_at', 'handled_at', 'resolved_at', 'closed_at', 'paused_minutes',
+    'is_confirmed', 'callback_result_code', 'repeat_of_id',
+  ],
+) }}
