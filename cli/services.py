@@ -72,7 +72,7 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
         found.append(Service("sandbox", command, "招标系统沙箱 tendering sandbox", ports.sandbox))
     store = settings.data_dir / "sample" / "complaints_api"
     if settings.complaints_api_url is None and store.exists():
-        command = (python, "-m", "simulation.complaints_api", str(store), "--port", str(ports.complaints))
+        command = (python, "-m", "simulation.complaints_api", "--store", str(store), "--port", str(ports.complaints))
         found.append(Service("complaints", command, "码上办接口（模拟）complaints API (simulated)", ports.complaints))
     command = (python, "-m", "publishing.api", "--port", str(ports.api))
     found.append(Service("api", command, "读取接口 read API", ports.api))

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING
 
 from warehouse.connection import Role, connect
 from warehouse.stages import StageNote, StoppedByGate, stage
+
+if TYPE_CHECKING:
+    from ingestion.batches import BatchReport
 
 REGISTERS_STAGE = "ingest_registers"
 EVENT_FEEDS = ("complaints", "inspections", "funds")
@@ -80,27 +83,17 @@ def ingest(feed: str, business_date: date) -> None:
 
     name = f"ingest_{feed}" if feed in EVENT_FEEDS else REGISTERS_STAGE
     with _step("pc_ingestion", business_date, name, feed) as note:
-        stopped: list[str] = []
-
-        def check(stats: Any) -> None:
-            try:
-                check_batch(stats)
-            except StoppedByGate as error:
-                stopped.append(str(error))
-                raise
-
-        reports = ingest_feed(feed, business_date, check=check)
+        reports = ingest_feed(feed, business_date, check=check_batch)
         fresh = [report for report in reports if report.status != "seen before"]
         note.is_new = bool(fresh)
         note.message = _feed_message(fresh)
-        if stopped:
-            raise StoppedByGate(" ‖ ".join(stopped))
         refused = [report for report in fresh if report.status == "refused"]
         if refused:
-            raise FeedError(" ‖ ".join(str(report.refusal) for report in refused))
+            why = " ‖ ".join(f"{report.profile}/{report.source_file}: {report.message}" for report in refused)
+            raise StoppedByGate(why) if any(report.is_stopped_by_gate for report in refused) else FeedError(why)
 
 
-def _feed_message(reports: list[Any]) -> str:
+def _feed_message(reports: list["BatchReport"]) -> str:
     if not reports:
         return "no new delivery"
     total = {
@@ -119,7 +112,7 @@ def build_models(business_date: date) -> None:
     from warehouse.transformation import build
 
     with _step("pc_dbt", business_date, "build_warehouse", "build_models") as note:
-        results = build(business_date, variables=warehouse_variables(load()))
+        results = build(business_date, variables=warehouse_variables(load().method))
         note.message = f"{len(results)} models, seeds and tests"
 
 

@@ -5,14 +5,15 @@ Owns what a failed gate does. A missed warning is recorded and shown and stops n
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from expectations import suites
-from expectations.outcomes import GateReport
+from expectations.outcomes import GateReport, Outcome
 from warehouse.connection import connect, parameters
 from warehouse.stages import StoppedByGate
 
@@ -27,22 +28,19 @@ def check_batch(stats: Any) -> None:
 
     found: Mapping[str, Any] = asdict(stats) if is_dataclass(stats) and not isinstance(stats, type) else stats
     suite = suites.load("door1_batch")
-    outcomes = check_statistics(suite, measures(found, _history(found, suite.settings), suite.settings))
-    examples = tuple(dict(row) for row in found.get("examples", ())[:5])
-    if examples:  # the statistics are one row; the rows people look for are the refused ones
-        outcomes = [
-            one
-            if one.is_success or one.rows and one.name.startswith("batch_fill")
-            else type(one)(**{**asdict(one), "rows": examples})
-            for one in outcomes
-        ]
+    found = {
+        **found,
+        "fill_drops": fill_drops(found, _usual(history := _history(found, suite.settings), suite.settings)),
+    }
+    outcomes = check_statistics(suite, measures(found, history, suite.settings))
+    outcomes = [one if one.is_success else replace(one, rows=_rows_behind(one, found)) for one in outcomes]
     report = GateReport(
         door=1,
         suite=f"{suite.suite}.{found['feed']}",
         subject=str(found["batch_id"]),
         business_date=_as_date(found["business_date"]),
         zh=f"{suite.zh} · {found['feed']} · {found['profile']}",
-        en=f"{suite.en}: {found.get('source_file') or found['profile']}",
+        en=f"{suite.en}: {found['rows_in']:,} rows of {found['feed']} from {found['profile']}",
         outcomes=tuple(outcomes),
     )
     _conclude(report)
@@ -76,16 +74,18 @@ def measures(
     ``history`` holds the statistics of the profile's earlier loaded batches, newest first.
     """
     rows_in = stats["rows_in"]
-    usual = history if len(history) >= settings["least_history_batches"] else []
+    usual = _usual(history, settings)
     usual_rows = statistics.median(one["rows_in"] for one in usual) if usual else None
     age = stats.get("days_since_latest_event")
     limits = settings["stale_after_days"]
+    unknown = stats.get("unknown_code_counts") or {}
     return {
         "rows_in": rows_in,
         "rows_difference": rows_in - stats["rows_accepted"] - stats["rows_rejected"] - stats["rows_duplicate"],
-        "total_difference": stats.get("total_difference"),
+        "total_difference": _total_difference(stats.get("totals") or {}),
         "rejected_ratio": stats["rows_rejected"] / rows_in if rows_in else None,
-        "unknown_code_ratio": sum((stats.get("unknown_codes") or {}).values()) / rows_in if rows_in else None,
+        "unknown_code_ratio": sum(unknown.values()) / rows_in if rows_in else None,
+        "new_code_count": len(unknown) + sum(len(codes) for codes in (stats.get("new_codes") or {}).values()),
         "usual_rows": usual_rows,
         "volume_ratio": rows_in / usual_rows if usual_rows else None,
         "largest_fill_drop": max(fill_drops(stats, usual).values(), default=None),
@@ -97,11 +97,35 @@ def measures(
 def fill_drops(stats: Mapping[str, Any], usual: list[Mapping[str, Any]]) -> dict[str, float]:
     """Return per field how far its fill ratio (0-1) lies below the median of the profile's earlier batches."""
     drops = {}
-    for field, ratio in (stats.get("fill") or {}).items():
-        earlier = [one["fill"][field] for one in usual if field in one.get("fill", {})]
+    for field, ratio in (stats.get("fill_ratios") or {}).items():
+        earlier = [one["fill_ratios"][field] for one in usual if field in one.get("fill_ratios", {})]
         if earlier and ratio is not None:
-            drops[field] = statistics.median(earlier) - ratio
+            drops[field] = round(statistics.median(earlier) - ratio, 6)
     return drops
+
+
+def _usual(history: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return history if len(history) >= settings["least_history_batches"] else []
+
+
+def _total_difference(totals: Mapping[str, Mapping[str, str]]) -> float | None:
+    """Return the largest difference between a sum of the rows and the total that the file states for it."""
+    differences = [
+        float(Decimal(one["sum"]) - Decimal(one["stated"])) for one in totals.values() if {"sum", "stated"} <= set(one)
+    ]
+    return max(differences, key=abs, default=None)
+
+
+def _rows_behind(outcome: Outcome, stats: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The statistics are one row; what people look for are the columns, codes or refused rows behind a number."""
+    if outcome.name.startswith("batch_fill"):
+        fallen = sorted(stats["fill_drops"].items(), key=lambda item: -item[1])[:5]
+        return tuple({"column": field, "fill_ratio_drop": drop} for field, drop in fallen if drop > 0)
+    if "codes" in outcome.name:
+        new = {**(stats.get("new_codes") or {}), **(stats.get("unknown_code_counts") or {})}
+        if new:
+            return tuple({"column": column, "codes": str(codes)} for column, codes in sorted(new.items()))
+    return tuple(dict(row) for row in stats.get("examples", ())[:5]) or outcome.rows
 
 
 def _history(stats: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:

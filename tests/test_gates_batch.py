@@ -18,27 +18,30 @@ HEALTHY = {
     "rows_accepted": 97,
     "rows_rejected": 2,
     "rows_duplicate": 1,
-    "fill": {"community_id": 0.95, "resolved_at": 0.7},
-    "unknown_codes": {},
+    "fill_ratios": {"community_id": 0.95, "resolved_at": 0.7},
+    "unknown_code_counts": {},
     "latest_event_on": date(2026, 10, 31),
     "days_since_latest_event": 0,
-    "total_difference": 0.0,
-    "examples": ({"file": "pull.json", "row": 7, "column": "category_code", "reason_code": "CODE_UNKNOWN"},),
+    "totals": {"amount": {"sum": "120.50", "stated": "120.50"}},
+    "new_codes": {},
+    "examples": (
+        {"source_file": "pull.json", "row_number": 7, "column": "category_code", "reason_code": "CODE_UNKNOWN"},
+    ),
 }
-USUAL = [{"rows_in": 100, "fill": {"community_id": 0.96, "resolved_at": 0.72}}] * 3
+USUAL = [{"rows_in": 100, "fill_ratios": {"community_id": 0.96, "resolved_at": 0.72}}] * 3
 
 BROKEN = {
     "batch_is_reconciled": {"rows_accepted": 96},
-    "batch_total_is_reconciled": {"total_difference": 12.5},
+    "batch_total_is_reconciled": {"totals": {"amount": {"sum": "120.50", "stated": "108.00"}}},
     "batch_rejected_ratio_is_tolerable": {"rows_accepted": 78, "rows_rejected": 21},
     "batch_rejected_ratio_is_usual": {"rows_accepted": 93, "rows_rejected": 6},
-    "batch_unknown_codes_are_few": {"unknown_codes": {"category_code": 11}},
-    "batch_has_no_new_codes": {"unknown_codes": {"category_code": 1}},
+    "batch_unknown_codes_are_few": {"unknown_code_counts": {"category_code": 11}},
+    "batch_has_no_new_codes": {"new_codes": {"category_code": ["noise"]}},
     "batch_volume_is_not_torn": {"rows_in": 9, "rows_accepted": 6},
     "batch_volume_is_usual": {"rows_in": 39, "rows_accepted": 36},
     "batch_volume_is_not_multiplied": {"rows_in": 5001, "rows_accepted": 4998},
-    "batch_fill_rates_hold": {"fill": {"community_id": 0.4, "resolved_at": 0.7}},
-    "batch_fill_rates_are_usual": {"fill": {"community_id": 0.7, "resolved_at": 0.7}},
+    "batch_fill_rates_hold": {"fill_ratios": {"community_id": 0.4, "resolved_at": 0.7}},
+    "batch_fill_rates_are_usual": {"fill_ratios": {"community_id": 0.7, "resolved_at": 0.7}},
     "batch_is_fresh": {"days_since_latest_event": 8},
     "batch_is_not_from_the_future": {"days_since_latest_event": -400},
 }
@@ -89,7 +92,7 @@ def test_batch__refused__names_expectation_rows_and_page(warehouse_database, usu
     with pytest.raises(StoppedByGate) as stopped:
         gates.check_batch({**HEALTHY, **BROKEN["batch_rejected_ratio_is_tolerable"]})
     text = str(stopped.value)
-    assert "batch_rejected_ratio_is_tolerable" in text and "pull.json" in text and "row 7" in text
+    assert "batch_rejected_ratio_is_tolerable" in text and "pull.json" in text and "row_number 7" in text
     page = text.rsplit("see ", 1)[1]
     html = open(page, encoding="utf-8").read()
     assert "拒收行占比不超过20%" in html and "at most 20 %" in html
@@ -97,7 +100,7 @@ def test_batch__refused__names_expectation_rows_and_page(warehouse_database, usu
 
 
 def test_batch__profile_without_history__is_not_measured_against_it(warehouse_database):
-    gates.check_batch({**HEALTHY, **BROKEN["batch_volume_is_not_torn"], "unknown_codes": {}})
+    gates.check_batch({**HEALTHY, **BROKEN["batch_volume_is_not_torn"], "unknown_code_counts": {}})
 
 
 def test_batch__few_rows__is_not_refused_for_a_ratio(warehouse_database):
@@ -110,12 +113,12 @@ def test_history__of_the_same_profile__is_read_from_ops_batches(warehouse_databa
             connection.execute(
                 """
                 select ops.register_batch(%s, 'complaints', 'mashangban_api', 'pull.json', 'x', 'x', 1, %s, now(),
-                  'loaded', null, 100, 100, 0, 0, 0, null, '{"fill": {"community_id": 1.0}}')
+                  'loaded', null, 100, 100, 0, 0, 0, null, '{"fill_ratios": {"community_id": 1.0}}')
                 """,
                 (f"b{number}", date(2026, 10, 1 + number)),
             )
     with pytest.raises(StoppedByGate, match="batch_fill_rates_hold"):
-        gates.check_batch({**HEALTHY, "fill": {"community_id": 0.1}})
+        gates.check_batch({**HEALTHY, "fill_ratios": {"community_id": 0.1}})
 
 
 def test_suite__unknown_key__is_refused_with_file_and_key(tmp_path, monkeypatch):
