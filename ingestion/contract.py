@@ -38,6 +38,8 @@ REASONS: Mapping[str, Reason] = {
     for reason in (
         Reason("ROW_WRONG_WIDTH", "列数与表头不符", "the row has more or fewer values than the header"),
         Reason("TEXT_UNREADABLE", "含无法解码的字节", "bytes that the declared encoding cannot decode"),
+        Reason("FORMULA_WITHOUT_RESULT", "公式单元格无计算结果", "a formula whose result the workbook does not hold"),
+        Reason("CELL_ERROR", "单元格为错误值", "an error value such as #REF! stands in the cell"),
         Reason("REQUIRED_MISSING", "必填项为空", "a required value is missing"),
         Reason("TYPE_INVALID_DATE", "日期无法识别", "not a date in any of the profile's formats"),
         Reason("TYPE_INVALID_TIMESTAMP", "时间无法识别", "not a time in any of the profile's formats"),

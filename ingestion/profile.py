@@ -223,7 +223,7 @@ class Profile(Part):
         used |= {name for template in self.derive.values() for name, _hash in TEMPLATE.findall(template)}
         used |= {sign.negate_when.column for sign in self.signs.values()}
         used |= {rule.column for rule in self.skip_rows}
-        return used - captured - set(ROW_VALUES)
+        return used - captured - set(ROW_VALUES) - set(self.columns)  # a template may also name a field
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -242,7 +242,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def load(path: Path) -> Profile:
     """Read one profile; its name is the file's name. IngestionError names the file, the key and what is wrong."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
         raise IngestionError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

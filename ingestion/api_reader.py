@@ -1,0 +1,140 @@
+"""A paged JSON API with a cursor: pages are kept byte for byte, numbers keep their digits, retries back off."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy
+import polars
+
+from ingestion.blocks import Block, Flags
+from ingestion.contract import IngestionError
+from ingestion.profile import Profile
+from warehouse.settings import get_settings
+
+TIMEOUT_SECONDS = 30.0
+ATTEMPTS = 6
+WAIT_AT_MOST_SECONDS = 60.0
+NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer as it came, and the cursor it hands on (null: this was the last)."""
+
+    content: bytes
+    next_cursor: str | None
+
+
+def pull(profile: Profile, *, cursor: str | None, until: date) -> Iterator[Page]:
+    """Yield the pages from ``cursor`` on (None: from the beginning) with what changed up to ``until``.
+
+    Retries on a broken connection, 429 and 5xx. IngestionError when the address is not set, the server keeps
+    failing, or an answer is not the JSON that the profile describes.
+    """
+    import httpx
+    import stamina
+
+    base = getattr(get_settings(), profile.url_setting or "", None)
+    if not base:
+        raise IngestionError(f"profile {profile.name}: set {str(profile.url_setting).upper()} to the API's address")
+
+    def is_passing(error: Exception) -> bool:
+        if isinstance(error, httpx.HTTPStatusError):
+            return error.response.status_code == 429 or error.response.status_code >= 500
+        return isinstance(error, httpx.TransportError)
+
+    with httpx.Client(base_url=base, timeout=TIMEOUT_SECONDS) as client:
+        while True:
+            query: dict[str, Any] = {profile.page_size_param: profile.page_size, profile.until_param: until.isoformat()}
+            if cursor is not None:
+                query[profile.cursor_param] = cursor
+            try:
+                for attempt in stamina.retry_context(on=is_passing, attempts=ATTEMPTS, timeout=WAIT_AT_MOST_SECONDS):
+                    with attempt:
+                        answer = client.get(profile.path, params=query)
+                        answer.raise_for_status()
+            except httpx.HTTPError as error:
+                raise IngestionError(f"profile {profile.name}: {base}{profile.path}: {error}") from error
+            page = Page(content=answer.content, next_cursor=_next_cursor(answer.content, profile))
+            if not _records(page.content, profile):
+                return
+            yield page
+            if page.next_cursor is None or page.next_cursor == cursor:
+                return
+            cursor = page.next_cursor
+
+
+def read(pages: list[bytes], profile: Profile) -> Iterator[Block]:
+    """Yield one block a page; a row's number is the ordinal of its record in the pull."""
+    number = 0
+    for content in pages:
+        records = _records(content, profile)
+        _check_names(records, profile)
+        yield _block(records, number + 1, profile)
+        number += len(records)
+
+
+def _document(content: bytes, profile: Profile) -> dict[str, Any]:
+    try:
+        found = json.loads(content, parse_float=str, parse_int=str)
+    except ValueError as error:
+        raise IngestionError(f"profile {profile.name}: the answer is not JSON: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get(profile.records), list):
+        raise IngestionError(f"profile {profile.name}: the answer has no list {profile.records!r}")
+    return found
+
+
+def _next_cursor(content: bytes, profile: Profile) -> str | None:
+    found = _document(content, profile).get(profile.next)
+    return None if found is None else str(found)
+
+
+def _records(content: bytes, profile: Profile) -> list[dict[str, Any]]:
+    records = _document(content, profile)[profile.records]
+    if not all(isinstance(record, dict) for record in records):
+        raise IngestionError(f"profile {profile.name}: an entry of {profile.records!r} is not an object")
+    return records
+
+
+def _check_names(records: list[dict[str, Any]], profile: Profile) -> None:
+    known = {alias for names in profile.columns.values() for alias in names}
+    known |= profile.used_headers() | set(profile.ignore)
+    unknown = sorted({name for record in records for name in record} - known)
+    if unknown:
+        raise IngestionError(
+            f"profile {profile.name}: unknown name {', '.join(unknown)}: add it to `columns` or to `ignore`"
+        )
+
+
+def _block(records: list[dict[str, Any]], first_number: int, profile: Profile) -> Block:
+    names = [name for aliases in profile.columns.values() for name in aliases]
+    names += sorted(profile.used_headers() - set(names))
+    odd = numpy.zeros(len(records), bool)
+    columns: dict[str, list[str | None]] = {name: [] for name in names}
+    for place, record in enumerate(records):
+        for name, values in columns.items():
+            text = _text(record.get(name))
+            if text is not None and NOT_TEXT.search(text):
+                odd[place], text = True, NOT_TEXT.sub("␀", text)
+            values.append(text)
+    flags: Flags = {("TEXT_UNREADABLE", None): odd} if odd.any() else {}
+    return Block(
+        frame=polars.DataFrame(columns, schema=dict.fromkeys(names, polars.String)),
+        row_numbers=numpy.arange(first_number, first_number + len(records), dtype=numpy.int64),
+        payloads=lambda places: [
+            NOT_TEXT.sub("␀", json.dumps(records[place], ensure_ascii=False, sort_keys=True)) for place in places
+        ],
+        flags=flags,
+    )
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

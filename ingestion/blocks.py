@@ -1,0 +1,122 @@
+"""What every reader hands on: blocks of rows, all values text, each row with the number a person sees."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingestion.contract import IngestionError
+from ingestion.profile import Profile
+
+if TYPE_CHECKING:
+    import numpy
+    import polars
+
+UNNAMED = "\x00"  # begins the name of a column without a header: nothing may stand in it
+REPEATED = "\x01"  # begins the name of an ignored column whose header stands twice
+
+Flags = dict[tuple[str, str | None], "numpy.ndarray"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one source.
+
+    ``frame`` holds one text column a header (null: empty), ``row_numbers`` int64 of the same height,
+    ``flags`` boolean masks of rows that the reader already knows to be wrong, by (reason code, header or None),
+    ``payloads`` the original text of the rows at the given positions, ``skipped`` blank rows left out.
+    """
+
+    frame: "polars.DataFrame"
+    row_numbers: "numpy.ndarray"
+    payloads: Callable[[Sequence[int]], list[str]]
+    flags: Flags = field(default_factory=dict)
+    skipped: int = 0
+
+    def where(self, mask: "numpy.ndarray") -> "Block":
+        """Return the block of the rows that ``mask`` is true for; the others are left out and not counted."""
+        import numpy
+        import polars
+
+        places = numpy.flatnonzero(mask)
+        flags = {key: found[places] for key, found in self.flags.items()}
+        return Block(
+            frame=self.frame.filter(polars.Series(mask)),
+            row_numbers=self.row_numbers[places],
+            payloads=lambda chosen: self.payloads([int(places[place]) for place in chosen]),
+            flags={key: found for key, found in flags.items() if found.any()},
+            skipped=self.skipped,
+        )
+
+
+def find_header(rows: Iterator[list[str]], profile: Profile, where: str) -> tuple[int, list[str]]:
+    """Return the 1-based number of the header row and its trimmed headers.
+
+    Consumes ``rows`` up to and including it. IngestionError when it is not where the profile says.
+    """
+    wanted = profile.header
+    assert wanted is not None  # the profile's own check
+    if wanted.none:
+        return 0, list(wanted.names or [])
+    seen = 0
+    for number, row in enumerate(rows, start=1):
+        seen = number
+        headers = [clean_header(cell) for cell in row]
+        if number == wanted.row or (wanted.find and set(wanted.find) <= set(headers)):
+            return number, headers
+        if number >= (wanted.row or wanted.within_rows):
+            break
+    if seen == 0:
+        raise IngestionError(f"{where}: the file is empty")
+    if wanted.row:
+        raise IngestionError(f"{where}: row {wanted.row} should be the header, but the file has {seen} rows")
+    raise IngestionError(
+        f"{where}: none of the first {seen} rows holds the headers {', '.join(wanted.find or [])}; "
+        f"is it another export, or is profile {profile.name}'s `encoding` or `header` wrong?"
+    )
+
+
+def clean_header(cell: str | None) -> str:
+    """Return a header without the whitespace and line breaks that spreadsheets put into it."""
+    return " ".join((cell or "").replace("\ufeff", "").split())
+
+
+def check_headers(headers: list[str], profile: Profile, where: str) -> list[str]:
+    """Return unique column names for ``headers``; IngestionError on one that is unknown, double or missing."""
+    aliases = {alias: name for name, names in profile.columns.items() for alias in names}
+    used, ignored = profile.used_headers(), set(profile.ignore)
+    unknown = [header for header in headers if header and header not in aliases | dict.fromkeys(used | ignored)]
+    if unknown:
+        raise IngestionError(
+            f"{where}: unknown column {', '.join(unknown)}: "
+            f"add it to `columns` or to `ignore` of profile {profile.name}"
+        )
+    twice = sorted({header for header in headers if header and headers.count(header) > 1 and header not in ignored})
+    if twice:
+        raise IngestionError(f"{where}: the column {', '.join(twice)} stands twice in the header")
+    for name, names in profile.columns.items():
+        found = [alias for alias in names if alias in headers]
+        if len(found) > 1:
+            raise IngestionError(
+                f"{where}: the columns {' and '.join(found)} are both {name} to profile {profile.name}"
+            )
+        if not found and name not in profile.optional:
+            raise IngestionError(f"{where}: the column {' / '.join(names)} ({name}) is missing")
+    absent = sorted(used - set(headers) - set(aliases))
+    if absent:
+        raise IngestionError(f"{where}: the column {', '.join(absent)}, which profile {profile.name} uses, is missing")
+    return [
+        header if header and header not in headers[:place] else f"{REPEATED if header else UNNAMED}{place}"
+        for place, header in enumerate(headers)
+    ]
+
+
+def values_without_header(frame: "polars.DataFrame") -> Flags:
+    """Return the mask of rows that hold a value under no header, if there are any."""
+    import polars
+
+    unnamed = [name for name in frame.columns if name.startswith(UNNAMED) and frame[name].null_count() < frame.height]
+    if not unnamed:
+        return {}
+    mask = frame.select(polars.any_horizontal(polars.col(unnamed).str.strip_chars() != "").fill_null(False))
+    found = mask.to_series().to_numpy()
+    return {("ROW_WRONG_WIDTH", None): found} if found.any() else {}

@@ -1,0 +1,325 @@
+"""CSV of any size, by blocks: memory does not grow with the file, and blocks may be cut anywhere.
+
+One block is converted to UTF-8, looked at (quotes, separators, blank lines) and parsed by polars when it is regular.
+Anything else – a stray quote, a short or long row, a torn byte, a blank line – sends this one block through the csv
+module, which gives the same rows and says which are wrong.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy
+import polars
+
+from ingestion.blocks import UNNAMED, Block, Flags, check_headers, find_header, values_without_header
+from ingestion.contract import IngestionError
+from ingestion.profile import Profile
+from ingestion.transcoding import Transcoder, Unreadable
+
+BLOCK_BYTES = 4 << 20
+RECORD_BYTES = 32 << 20  # one row; a quote that is never closed would otherwise swallow the file
+HEAD_BYTES = 1 << 20
+NEW_LINE, QUOTE = 10, 34
+BYTE_ORDER_MARK = "\ufeff".encode()
+
+csv.field_size_limit(sys.maxsize)
+
+
+def read(path: Path, profile: Profile, *, name: str | None = None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Yield the rows below the header of ``path`` as blocks; ``name`` is what messages call the file.
+
+    IngestionError when the file is empty, has no such header, unknown columns, or a quote that is never closed.
+    """
+    name = name or path.name
+    transcoder = Transcoder(profile.encoding)
+    with path.open("rb") as stream:
+        lines = _Lines(stream, transcoder, profile, block_bytes)
+        if not lines.more():
+            raise IngestionError(f"{name}: the file is empty")
+        number, headers, consumed = _header(lines, profile, name)
+        columns = check_headers(headers, profile, name)
+        lines.drop(consumed)
+        yield from _blocks(lines, profile, columns, name, number)
+
+
+class _Lines:
+    """Whole lines of UTF-8 not yet parsed, and which of them were unreadable."""
+
+    def __init__(self, stream: BinaryIO, transcoder: Transcoder, profile: Profile, block_bytes: int) -> None:
+        self.buffer = b""
+        self.torn: set[int] = set()  # line numbers in buffer, from 0
+        self.is_end = False
+        self._raw = b""
+        self._is_first = True
+        self._stream, self._transcoder, self._block_bytes = stream, transcoder, block_bytes
+        self._ending = profile.line_ending
+        if self._ending == "auto":
+            head = stream.read(HEAD_BYTES)
+            stream.seek(0)
+            self._ending = "lf" if b"\n" in head or b"\r" not in head else "cr"
+        self._decoder = None if transcoder.is_line_safe else _Incremental(transcoder.codec)
+
+    def more(self) -> bool:
+        """Add at least one line; False at the end of the file."""
+        while not self.is_end:
+            chunk = self._stream.read(self._block_bytes)
+            if self._decoder:
+                chunk = self._decoder.decode(chunk)
+            self.is_end = not chunk
+            raw = self._raw + chunk if self._raw else chunk
+            if not raw:
+                return False
+            raw = self._one_line_end(raw)
+            cut = len(raw) if self.is_end else raw.rfind(b"\n") + 1
+            self._raw = raw[cut:]
+            if len(self._raw) > RECORD_BYTES:
+                raise IngestionError(f"a line longer than {RECORD_BYTES >> 20} MiB: is this a text file?")
+            if cut:
+                self._add(raw[:cut] if cut < len(raw) else raw)
+                return True
+        return False
+
+    def drop(self, size: int) -> None:
+        """Forget the first ``size`` bytes, which end a line."""
+        if self.torn:
+            gone = self.buffer.count(b"\n", 0, size)
+            self.torn = {line - gone for line in self.torn if line >= gone}
+        self.buffer = self.buffer[size:]
+
+    def _one_line_end(self, raw: bytes) -> bytes:
+        if b"\r" not in raw:
+            return raw
+        if self._ending == "cr":
+            return raw.replace(b"\r", b"\n")
+        held = raw.endswith(b"\r") and not self.is_end  # its line feed may be in the next chunk
+        raw = raw.replace(b"\r\n", b"\n")
+        return raw[:-1].replace(b"\r", b" ") + b"\r" if held else raw.replace(b"\r", b" ")
+
+    def _add(self, raw: bytes) -> None:
+        base = self.buffer.count(b"\n") if self.buffer else 0
+        try:
+            text = raw if self._decoder else self._transcoder.to_utf8(raw)
+            if b"\x00" in text:
+                raise Unreadable("a zero byte")
+        except Unreadable:
+            parts = []
+            for place, line in enumerate(raw.split(b"\n")):
+                converted, is_readable = (line, True) if self._decoder else self._transcoder.line_to_utf8(line)
+                if not is_readable or b"\x00" in converted:
+                    self.torn.add(base + place)
+                parts.append(converted.replace(b"\x00", "␀".encode()))
+            text = b"\n".join(parts)
+        if self._is_first:
+            text, self._is_first = text.removeprefix(BYTE_ORDER_MARK), False
+        if self.is_end and text and not text.endswith(b"\n"):
+            text += b"\n"
+        self.buffer = self.buffer + text if self.buffer else text
+
+
+class _Incremental:
+    """Encodings whose line feeds are not one byte (UTF-16): decoded as a stream, an error refuses the file."""
+
+    def __init__(self, codec: str) -> None:
+        import codecs
+
+        self._decoder = codecs.getincrementaldecoder(codec)()
+
+    def decode(self, chunk: bytes) -> bytes:
+        try:
+            return self._decoder.decode(chunk, final=not chunk).encode()
+        except UnicodeDecodeError as error:
+            raise IngestionError(f"byte {error.start} cannot be read as {error.encoding}") from error
+
+
+class _Records(Iterator[list[str]]):
+    """The csv module over lines of bytes, with how many lines each record took and whether its quote was closed."""
+
+    def __init__(self, lines: Sequence[bytes], profile: Profile) -> None:
+        self._lines = lines
+        self.taken = 0
+        self.ran_out = False
+        quoting = csv.QUOTE_MINIMAL if profile.quote else csv.QUOTE_NONE
+        self._reader = csv.reader(
+            self._feed(), delimiter=profile.delimiter, quotechar=profile.quote or None, quoting=quoting
+        )
+
+    def _feed(self) -> Iterator[str]:
+        for line in self._lines:
+            self.taken += 1
+            yield line.decode() + "\n"
+        self.ran_out = True
+
+    def __next__(self) -> list[str]:
+        return next(self._reader)
+
+
+def _header(lines: _Lines, profile: Profile, name: str) -> tuple[int, list[str], int]:
+    """Return the header's row number, its headers and the bytes up to its end."""
+    while len(lines.buffer) < HEAD_BYTES and lines.more():
+        pass
+    split = lines.buffer[:-1].split(b"\n")
+    records = _Records(split, profile)
+    number, headers = find_header(records, profile, name)
+    taken = records.taken if number else 0
+    if lines.torn & set(range(taken)):
+        raise IngestionError(f"{name}: row {number}: the header cannot be read as {profile.encoding}")
+    return number, headers, sum(len(line) + 1 for line in split[:taken])
+
+
+def _blocks(lines: _Lines, profile: Profile, columns: list[str], name: str, number: int) -> Iterator[Block]:
+    while True:
+        if not lines.buffer and not lines.more():
+            return
+        shape = _Shape(lines.buffer, profile)
+        if shape.is_regular and not lines.torn:
+            size = len(lines.buffer) if lines.is_end and shape.is_closed else shape.complete
+            block = _parse(lines.buffer[:size], profile, columns, number, shape) if size else None
+            if block is not None:
+                number += block.frame.height
+                lines.drop(size)
+                yield block
+                continue
+            if not size and not lines.is_end:
+                _grow(lines, name, number)
+                continue
+        taken, records, block = _parse_slowly(lines, profile, columns, number)
+        if not taken:
+            _grow(lines, name, number)
+            continue
+        number += records
+        lines.drop(taken)
+        yield block
+
+
+def _grow(lines: _Lines, name: str, number: int) -> None:
+    if len(lines.buffer) > RECORD_BYTES:
+        raise IngestionError(
+            f"{name}: row {number + 1}: a quote is opened and not closed within {RECORD_BYTES >> 20} MiB"
+        )
+    lines.more()
+
+
+class _Shape:
+    """Where the quotes of a buffer are, whether each stands where a quote may, and where the last row ends."""
+
+    def __init__(self, buffer: bytes, profile: Profile) -> None:
+        self.buffer, self.delimiter = buffer, profile.delimiter
+        self.is_regular, self.is_closed, self.complete = True, True, len(buffer)
+        self.quotes = numpy.empty(0, dtype=numpy.int64)
+        if not profile.quote or b'"' not in buffer:
+            return
+        octets = numpy.frombuffer(buffer, dtype=numpy.uint8)
+        self.quotes = quotes = numpy.flatnonzero(octets == QUOTE)
+        if len(profile.delimiter.encode()) != 1:
+            self.is_regular = False
+            return
+        beside = (ord(profile.delimiter), NEW_LINE, QUOTE)
+        opening, closing = quotes[0::2], quotes[1::2]
+        before = numpy.where(opening > 0, octets[opening - 1], NEW_LINE)
+        after = octets[numpy.minimum(closing + 1, len(octets) - 1)]  # the buffer ends with a line feed
+        # an opening quote after a quote is the second half of "" only when that quote is its neighbour, as it is here
+        self.is_regular = bool(numpy.isin(before, beside).all() and numpy.isin(after, beside).all())
+        self.is_closed = len(quotes) % 2 == 0
+        if self.is_regular and not self.is_closed:
+            end = buffer.rfind(b"\n", 0, int(quotes[-1]))
+            while end >= 0 and numpy.searchsorted(quotes, end) % 2:
+                end = buffer.rfind(b"\n", 0, end)
+            self.complete = end + 1
+
+    def rows(self, size: int) -> tuple[int, int]:
+        """Return how many records and separators (outside quotes) the first ``size`` bytes hold."""
+        part = self.buffer if size == len(self.buffer) else self.buffer[:size]
+        mark = self.delimiter.encode()
+        records, separators = part.count(b"\n"), part.count(mark)
+        quotes = self.quotes[: numpy.searchsorted(self.quotes, size)]
+        if len(quotes):
+            octets = numpy.frombuffer(part, dtype=numpy.uint8)
+            for value in (NEW_LINE, mark[0]):
+                places = numpy.searchsorted(numpy.flatnonzero(octets == value), quotes)
+                inside = int((places[1::2] - places[0::2]).sum())
+                records, separators = (
+                    (records - inside, separators) if value == NEW_LINE else (records, separators - inside)
+                )
+        return records, separators
+
+
+def _parse(data: bytes, profile: Profile, columns: list[str], number: int, shape: _Shape) -> Block | None:
+    """Return the block of a regular buffer; None where polars alone could lose or invent something."""
+    if data.startswith(b"\n") or b"\n\n" in data:
+        return None
+    records, separators = shape.rows(len(data))
+    if separators != records * (len(columns) - 1) or (len(columns) == 1 and b'""' in data):
+        return None
+    try:
+        frame = polars.read_csv(
+            data,
+            has_header=False,
+            schema=dict.fromkeys(columns, polars.String),
+            separator=profile.delimiter,
+            quote_char=profile.quote or None,
+        )
+    except polars.exceptions.PolarsError:
+        return None
+    if frame.height != records:
+        return None
+    return Block(
+        frame=frame,
+        row_numbers=numpy.arange(number + 1, number + 1 + records, dtype=numpy.int64),
+        payloads=partial(_payloads, data, shape.quotes),
+        flags=values_without_header(frame),
+    )
+
+
+def _payloads(data: bytes, quotes: numpy.ndarray, places: Sequence[int]) -> list[str]:
+    octets = numpy.frombuffer(data, dtype=numpy.uint8)
+    ends = numpy.flatnonzero(octets == NEW_LINE)
+    if len(quotes):
+        ends = ends[numpy.searchsorted(quotes, ends) % 2 == 0]
+    return [data[(ends[place - 1] + 1 if place else 0) : ends[place]].decode() for place in places]
+
+
+def _parse_slowly(lines: _Lines, profile: Profile, columns: list[str], number: int) -> tuple[int, int, Block]:
+    """Return the bytes taken, the records seen (blank ones too) and the block, from the csv module's reading."""
+    split = lines.buffer[:-1].split(b"\n")
+    width = len(columns)
+    named = max((place for place, column in enumerate(columns, 1) if not column.startswith(UNNAMED)), default=width)
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    spans: list[tuple[int, int]] = []
+    wrong_width: list[bool] = []
+    torn: list[bool] = []
+    records = _Records(split, profile)
+    first = count = 0
+    for row in records:
+        if records.ran_out and not lines.is_end:
+            break  # its quote is still open: it goes on in the next block
+        count += 1
+        last, start = records.taken, first
+        first = last
+        if not any(cell and not cell.isspace() for cell in row):
+            continue
+        rows.append((row + [""] * width)[:width] if len(row) != width else row)
+        numbers.append(number + count)
+        spans.append((start, last))
+        wrong_width.append(len(row) < named or any(row[named:]))
+        torn.append(bool(lines.torn) and any(line in lines.torn for line in range(start, last)))
+    frame = polars.DataFrame(
+        {column: [row[place] or None for row in rows] for place, column in enumerate(columns)},
+        schema=dict.fromkeys(columns, polars.String),
+    )
+    flags: Flags = {
+        ("TEXT_UNREADABLE", None): numpy.array(torn, bool),
+        ("ROW_WRONG_WIDTH", None): numpy.array(wrong_width, bool),
+    }
+    block = Block(
+        frame=frame,
+        row_numbers=numpy.array(numbers, dtype=numpy.int64),
+        payloads=lambda places: [b"\n".join(split[slice(*spans[place])]).decode() for place in places],
+        flags={key: mask for key, mask in flags.items() if mask.any()},
+        skipped=count - len(rows),
+    )
+    return sum(len(line) + 1 for line in split[:first]), count, block

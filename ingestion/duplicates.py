@@ -1,0 +1,100 @@
+"""Exact duplicates without keeping all keys in memory: doubtful rows are held out and decided by the database.
+
+A filter of fixed size says of each key "certainly new in this file" or "perhaps seen". Rows of perhaps-seen keys,
+and of keys that raw already holds, go to a temporary table; there a row is a duplicate when it equals the version
+before it (so A, B, A are three versions). All others stream straight into raw.
+"""
+
+import numpy
+import polars
+import psycopg
+from psycopg import sql
+
+from ingestion.contract import Feed
+
+BITS_PER_KEY = 16
+SMALLEST_BITS, LARGEST_BITS = 1 << 20, 1 << 29  # 128 KiB to 64 MiB
+ORDER = "known_on, received_at, batch_id, row_number"
+
+
+class SeenKeys:
+    """A Bloom filter with two positions a key; false positives only cost a look-up in the database."""
+
+    def __init__(self, expected: int) -> None:
+        bits = SMALLEST_BITS
+        while bits < min(expected * BITS_PER_KEY, LARGEST_BITS):
+            bits *= 2
+        self._octets = numpy.zeros(bits // 8, numpy.uint8)
+        self._last = numpy.uint64(bits - 1)
+
+    def add(self, keys: numpy.ndarray) -> numpy.ndarray:
+        """Add ``keys`` (uint64) and return the mask of those that may have been there before, also in ``keys``."""
+        perhaps = numpy.ones(len(keys), bool)
+        places = [keys & self._last, (keys >> numpy.uint64(32)) * numpy.uint64(0x9E3779B1) & self._last]
+        for place in places:
+            octets = self._octets[place >> numpy.uint64(3)]
+            perhaps &= octets >> (place & numpy.uint64(7)).astype(numpy.uint8) & 1 == 1
+        for place in places:
+            bit = numpy.uint8(1) << (place & numpy.uint64(7)).astype(numpy.uint8)
+            numpy.bitwise_or.at(self._octets, place >> numpy.uint64(3), bit)
+        order = numpy.argsort(keys, kind="stable")
+        repeats = numpy.zeros(len(keys), bool)
+        repeats[order[1:]] = keys[order[1:]] == keys[order[:-1]]
+        return perhaps | repeats
+
+
+def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFrame) -> numpy.ndarray:
+    """Return the mask of rows of ``typed`` whose key raw holds already."""
+    names = list(feed.key)
+    query = sql.SQL("select k.place from {asked} where exists (select from {table} r where {same})").format(
+        asked=sql.SQL("unnest(%s::bigint[], {}) as k(place, {})").format(
+            sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(names)), _names(feed)
+        ),
+        table=sql.Identifier("raw", feed.name),
+        same=sql.SQL(" and ").join(sql.SQL("r.{0} = k.{0}").format(sql.Identifier(name)) for name in names),
+    )
+    found = numpy.zeros(typed.height, bool)
+    values = [list(range(typed.height)), *(typed[name].to_list() for name in names)]
+    found[[place for (place,) in connection.execute(query, values).fetchall()]] = True
+    return found
+
+
+def move_held_rows(feed: Feed, columns: tuple[str, ...]) -> str:
+    """Return the statement that moves the rows of ``held`` which are no duplicates into raw and counts them.
+
+    It compares each held row with the version before it, among raw's versions known by then and the held ones.
+    """
+    statement = sql.SQL(
+        """
+        with moved as (
+        insert into {raw} ({columns})
+        select {held_columns} from held h
+        join (
+          select row_number, is_held, row_hash = lag(row_hash) over (partition by {key} order by {order}) as is_same
+          from (
+            select {raw_key}, r.row_hash, r.known_on, r.received_at, r.batch_id, r.row_number, false as is_held
+            from {raw} r join (select distinct {key} from held) k on {same}
+            where r.known_on <= (select min(known_on) from held)
+            union all
+            select {key}, row_hash, known_on, received_at, batch_id, row_number, true from held
+          ) versions
+        ) marked on marked.row_number = h.row_number and marked.is_held and marked.is_same is not true
+        order by h.row_number
+        returning 1
+        )
+        select count(*) from moved
+        """
+    ).format(
+        raw=sql.Identifier("raw", feed.name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        held_columns=sql.SQL(", ").join(sql.Identifier("h", name) for name in columns),
+        key=_names(feed),
+        raw_key=sql.SQL(", ").join(sql.Identifier("r", name) for name in feed.key),
+        order=sql.SQL(ORDER),
+        same=sql.SQL(" and ").join(sql.SQL("r.{0} = k.{0}").format(sql.Identifier(name)) for name in feed.key),
+    )
+    return statement.as_string(None)
+
+
+def _names(feed: Feed) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, feed.key))

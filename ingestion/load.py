@@ -1,0 +1,301 @@
+"""One delivery becomes one batch: read, mapped, checked and copied in a stream, in one transaction.
+
+One thread reads, converts and checks; the other feeds PostgreSQL's binary COPY. What cannot be copied at once
+(refused rows, rows that may be duplicates) waits in unlinked temporary files, so memory does not grow with the file.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars
+import psycopg
+import pyarrow
+
+from ingestion import batches, csv_reader, duplicates, feeds, xlsx_reader
+from ingestion.batches import BatchReport, BatchStats, Identity
+from ingestion.blocks import Block
+from ingestion.contract import Feed, IngestionError
+from ingestion.pipeline import Pipeline
+from ingestion.profile import Profile
+from warehouse import connection
+from warehouse.business_date import arrival
+from warehouse.stages import StoppedByGate
+
+Check = Callable[[BatchStats], None]
+
+BLOCKS_AHEAD = 2
+BYTES_A_ROW = 100  # a guess that only sizes the filter of seen keys
+
+
+def no_check(_stats: BatchStats) -> None:
+    """Let every batch through (for tests and one-off loads that no gate looks at)."""
+
+
+def ingest_file(
+    *, feed: str, profile: Profile, path: Path, business_date: date, check: Check = no_check
+) -> BatchReport:
+    """Load one delivered file into raw.<feed> and quarantine, or refuse it as a whole.
+
+    A refused file (unreadable, unknown column, stopped by ``check``) is recorded with its message and leaves no
+    row; a file that was loaded before changes nothing. IngestionError only when there is no such file.
+    """
+    contract = feeds.get(feed)
+    if profile.feed != feed:
+        raise IngestionError(f"profile {profile.name} belongs to feed {profile.feed}, not to {feed}")
+    try:
+        before = path.stat()
+        identity = batches.identify(
+            feed=feed, profile=profile.name, source_file=path.name, pieces=batches.pieces_of(path)
+        )
+    except OSError as error:
+        raise IngestionError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def blocks() -> Iterator[Block]:
+        reader = xlsx_reader.read if profile.format == "xlsx" else csv_reader.read
+        yield from reader(path, profile)
+        after = path.stat()
+        if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
+            raise IngestionError(f"{path.name}: the file changed while it was read; deliver it again")
+
+    return ingest_blocks(contract, profile, identity, blocks, business_date=business_date, check=check, original=path)
+
+
+def ingest_blocks(
+    feed: Feed,
+    profile: Profile,
+    identity: Identity,
+    blocks: Callable[[], Iterator[Block]],
+    *,
+    business_date: date,
+    check: Check,
+    original: Path | list[tuple[str, bytes]],
+    cursor: str | None = None,
+) -> BatchReport:
+    """Load the batch ``identity``; ``original`` is archived beside it, ``cursor`` saved with it."""
+    started, received_at = time.monotonic(), arrival()
+    report = BatchReport(
+        batch_id=identity.batch_id,
+        feed=feed.name,
+        profile=profile.name,
+        source_file=identity.source_file,
+        status="seen before",
+    )
+    stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)
+    with connection.connect("pc_ingestion", autocommit=True) as lookups:
+        if batches.is_loaded(lookups, identity.batch_id):
+            return replace(report, seconds=time.monotonic() - started)
+        keeping = _Keeping(identity, original)
+        try:
+            load = _Load(feed, profile, identity, stats, received_at=received_at, cursor=cursor)
+            is_new = load.run(blocks, lookups, check, keeping)
+        except (IngestionError, StoppedByGate) as error:
+            keeping.finish()
+            batches.record_refusal(identity, stats, received_at=received_at, refusal=str(error))
+            return _filled(report, stats, "refused", started, message=str(error), gate=isinstance(error, StoppedByGate))
+    return _filled(report, stats, "loaded" if is_new else "seen before", started)
+
+
+def _filled(
+    report: BatchReport,
+    stats: BatchStats,
+    status: batches.Status,
+    started: float,
+    message: str = "",
+    gate: bool = False,
+) -> BatchReport:
+    return replace(
+        report,
+        status=status,
+        rows_in=stats.rows_in,
+        rows_accepted=stats.rows_accepted,
+        rows_rejected=stats.rows_rejected,
+        rows_duplicate=stats.rows_duplicate,
+        rows_skipped=stats.rows_skipped,
+        reasons=stats.reasons,
+        seconds=time.monotonic() - started,
+        message=message,
+        is_stopped_by_gate=gate,
+    )
+
+
+class _Keeping(threading.Thread):
+    """Archives the delivery while it is being loaded; nothing is committed before it is on disk."""
+
+    def __init__(self, identity: Identity, original: Path | list[tuple[str, bytes]]) -> None:
+        super().__init__(name="archive", daemon=True)
+        self._identity, self._original = identity, original
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            batches.archive(self._identity, self._original)
+        except BaseException as error:  # handed to the loading thread
+            self._error = error
+
+    def finish(self) -> None:
+        """Wait for the copy; IngestionError when it could not be made."""
+        self.join()
+        if self._error:
+            raise IngestionError(f"{self._identity.source_file}: cannot be archived: {self._error}") from self._error
+
+
+class _Load:
+    """The one transaction of a batch."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        profile: Profile,
+        identity: Identity,
+        stats: BatchStats,
+        *,
+        received_at: datetime,
+        cursor: str | None,
+    ) -> None:
+        self.feed, self.profile, self.identity, self.stats = feed, profile, identity, stats
+        self.received_at, self.cursor = received_at, cursor
+
+    def run(
+        self,
+        blocks: Callable[[], Iterator[Block]],
+        lookups: psycopg.Connection,
+        check: Check,
+        keeping: _Keeping,
+    ) -> bool:
+        """Load and commit; False when an API's pull held nothing new. Rolls back on any error."""
+        with adbc.connect(connection.url("pc_ingestion")) as opened, opened.cursor() as cursor:
+            try:
+                cursor.execute("select pg_advisory_xact_lock(hashtext('ingestion of ' || $1))::text", (self.feed.name,))
+                cursor.fetchall()
+                if batches.is_loaded(lookups, self.identity.batch_id):
+                    return False
+                pipeline = self._pipeline(lookups)
+                try:
+                    self._copy(cursor, pipeline, blocks)
+                    self._copy_rest(cursor, pipeline)
+                    pipeline.finish()
+                finally:
+                    pipeline.close()
+                if self.cursor is not None and not (self.stats.rows_accepted or self.stats.rows_rejected):
+                    return False
+                batches.earlier(lookups, self.stats)
+                check(self.stats)
+                keeping.finish()
+                self._register(cursor)
+                opened.commit()
+            except BaseException:
+                opened.rollback()
+                raise
+        lookups.execute("select ops.analyze_feed(%s)", (self.feed.name,))
+        return True
+
+    def _pipeline(self, lookups: psycopg.Connection) -> Pipeline:
+        references: dict[str, polars.Series] = {}
+        for name in {field.references for field in self.feed.fields if field.references}:
+            references[name] = known_keys(lookups, feeds.get(name))
+        held = lookups.execute(
+            psycopg.sql.SQL("select exists (select from {})").format(psycopg.sql.Identifier("raw", self.feed.name))
+        ).fetchone()
+        return Pipeline(
+            self.feed,
+            self.profile,
+            self.identity,
+            self.stats,
+            received_at=self.received_at,
+            references=references,
+            expected_rows=self.identity.content_bytes // BYTES_A_ROW,
+            keys_in_raw=(lambda typed: duplicates.keys_in_raw(lookups, self.feed, typed)) if held and held[0] else None,
+        )
+
+    def _copy(self, cursor: Any, pipeline: Pipeline, blocks: Callable[[], Iterator[Block]]) -> None:
+        with _Ahead(lambda: (pipeline.process(block) for block in blocks())) as ahead:
+            stream = pyarrow.RecordBatchReader.from_batches(
+                pipeline.schema, (batch for table in ahead for batch in table.to_batches())
+            )
+            try:
+                cursor.adbc_ingest(self.feed.name, stream, mode="append", db_schema_name="raw")
+            except Exception:
+                if ahead.error:
+                    raise ahead.error from None
+                raise
+            if ahead.error:
+                raise ahead.error
+
+    def _copy_rest(self, cursor: Any, pipeline: Pipeline) -> None:
+        if pipeline.refused.rows:
+            cursor.adbc_ingest("rejected_rows", pipeline.refused.reader(), mode="append", db_schema_name="quarantine")
+        if pipeline.held.rows:
+            table = psycopg.sql.Identifier("raw", self.feed.name).as_string(None)
+            cursor.execute(f"create temporary table held (like {table}) on commit drop")  # a quoted identifier
+            cursor.adbc_ingest("held", pipeline.held.reader(), mode="append", temporary=True)
+            cursor.execute("analyze held")
+            cursor.execute(duplicates.move_held_rows(self.feed, tuple(pipeline.schema.names)))
+            pipeline.held_moved = cursor.fetchone()[0]
+
+    def _register(self, cursor: Any) -> None:
+        text = batches.line(self.identity, self.stats, received_at=self.received_at)
+        cursor.execute(batches.REGISTER.format("$1"), (text,))
+        cursor.fetchall()
+        if self.cursor is not None:
+            cursor.execute(
+                "select ops.save_cursor($1, $2, $3, cast($4 as date))::text",
+                (self.profile.name, self.cursor, self.identity.batch_id, self.stats.business_date.isoformat()),
+            )
+            cursor.fetchall()
+
+
+class _Ahead:
+    """Runs an iterator in a thread, at most BLOCKS_AHEAD results ahead of its reader."""
+
+    def __init__(self, make: Callable[[], Iterator[pyarrow.Table]]) -> None:
+        self.error: BaseException | None = None
+        self._make = make
+        self._queue: queue.Queue[pyarrow.Table | None] = queue.Queue(BLOCKS_AHEAD)
+        self._is_wanted = True
+        self._thread = threading.Thread(target=self._run, name="read and check", daemon=True)
+
+    def __enter__(self) -> "_Ahead":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._is_wanted = False
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                pass
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[pyarrow.Table]:
+        while (found := self._queue.get()) is not None:
+            yield found
+        if self.error:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            for found in self._make():
+                if not self._is_wanted:
+                    break
+                self._queue.put(found)
+        except BaseException as error:  # handed to the reader
+            self.error = error
+        finally:
+            self._queue.put(None)
+
+
+def known_keys(lookups: psycopg.Connection, feed: Feed) -> polars.Series:
+    """Return the keys of a referred-to feed that raw knows (feeds with one key field)."""
+    query = psycopg.sql.SQL("select distinct {} from {}").format(
+        psycopg.sql.Identifier(feed.key[0]), psycopg.sql.Identifier("raw", feed.name)
+    )
+    return polars.Series([key for (key,) in lookups.execute(query).fetchall()], dtype=polars.String)

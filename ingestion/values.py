@@ -1,0 +1,194 @@
+"""From text to typed columns: each conversion says which rows it cannot take, none turns a value into null silently."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+import numpy
+import polars
+
+from ingestion.contract import Field
+from ingestion.profile import Profile
+
+Problems = list[tuple[str, numpy.ndarray]]
+
+EARLIEST = date(1900, 1, 1)  # what lies before is a slip of the hand (0224-01-02), not a fact of a property company
+EXCEL_EPOCH = date(1899, 12, 30)
+EXCEL_DAYS = (1, 109_574)  # up to the year 2199
+EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as text
+SUMMER_TIME_ENDED = datetime(1991, 9, 16)
+FLOAT_NOISE = 1e-6
+USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+MICROSECONDS = 1_000_000
+
+
+def convert(field: Field, text: polars.Series, profile: Profile) -> tuple[polars.Series, Problems]:
+    """Return the typed column of ``text`` (null stays null) and masks of values that are not of the field's type."""
+    if field.type == "date":
+        return _parsed(text, _dates(text, profile.dates.get(field.name, ["%Y-%m-%d"])), "TYPE_INVALID_DATE")
+    if field.type == "timestamp":
+        formats = profile.dates.get(field.name, ["%Y-%m-%d %H:%M:%S"])
+        return _parsed(text, _timestamps(text, formats), "TYPE_INVALID_TIMESTAMP")
+    if field.type == "integer":
+        return _parsed(text, _integers(text), "TYPE_INVALID_NUMBER")
+    if field.type == "decimal":
+        return _parsed(text, _decimals(text, field), "TYPE_INVALID_NUMBER")
+    if field.type == "boolean":
+        words = profile.booleans or {"true": True, "false": False}
+        if field.name in profile.constants:
+            words = words | {"true": True, "false": False}
+        typed = text.replace_strict(list(words), list(words.values()), default=None, return_dtype=polars.Boolean)
+        return _parsed(text, typed, "TYPE_INVALID_BOOLEAN")
+    if field.type == "code":
+        return _codes(field, text, profile)
+    if field.type == "uscc":
+        text = text.str.to_uppercase()
+        return text, _mask("USCC_CHECK_DIGIT", text, _is_wrong_uscc)
+    return text, _mask("TEXT_TOO_LONG", text, lambda column: _is_longer(column, field.maximum_length))
+
+
+def empty_type(field: Field) -> polars.DataType:
+    """Return the polars type of the field's typed column."""
+    return {
+        "date": polars.Date(),
+        "timestamp": polars.Datetime("us", "UTC"),
+        "integer": polars.Int32(),
+        "decimal": polars.Decimal(field.precision, field.scale),
+        "boolean": polars.Boolean(),
+    }.get(field.type, polars.String())
+
+
+def _parsed(text: polars.Series, typed: polars.Series, code: str) -> tuple[polars.Series, Problems]:
+    if typed.null_count() == text.null_count():
+        return typed, []
+    return typed, [(code, (typed.is_null() & text.is_not_null()).to_numpy())]
+
+
+def _mask(code: str, text: polars.Series, is_wrong: Callable[[polars.Series], polars.Series]) -> Problems:
+    wrong = is_wrong(text)
+    return [(code, wrong.fill_null(False).to_numpy())] if wrong.any() else []
+
+
+def _dates(text: polars.Series, formats: list[str]) -> polars.Series:
+    typed = polars.repeat(None, text.len(), dtype=polars.Date, eager=True)
+    for form in _spelled_out(formats):
+        if typed.null_count() == text.null_count():
+            break
+        if form == "excel":
+            more = _excel(text).cast(polars.Date)
+        elif "%H" in form or "%I" in form:
+            more = text.str.to_datetime(form, strict=False, time_unit="us").cast(polars.Date)
+        else:
+            more = text.str.to_date(form, strict=False)
+        typed = more if typed.null_count() == text.len() else typed.zip_with(typed.is_not_null(), more)
+    if typed.null_count() < typed.len() and typed.min() < EARLIEST:
+        typed = typed.set((typed < EARLIEST).fill_null(False), None)
+    return typed
+
+
+def _timestamps(text: polars.Series, formats: list[str]) -> polars.Series:
+    local = polars.repeat(None, text.len(), dtype=polars.Datetime("us"), eager=True)
+    for form in _spelled_out(formats):
+        if local.null_count() == text.null_count():
+            break
+        if form == "excel":
+            more = _excel(text)
+        elif "%H" in form or "%I" in form:
+            more = text.str.to_datetime(form, strict=False, time_unit="us")
+        else:
+            more = text.str.to_date(form, strict=False).cast(polars.Datetime("us"))
+        if more.dtype.time_zone is not None:  # the format has %z
+            more = more.dt.convert_time_zone("Asia/Shanghai").dt.replace_time_zone(None)
+        local = more if local.null_count() == text.len() else local.zip_with(local.is_not_null(), more)
+    if local.null_count() == local.len():
+        return local.dt.replace_time_zone("UTC")
+    if local.min() < datetime(1900, 1, 1):
+        local = local.set((local < datetime(1900, 1, 1)).fill_null(False), None)
+        if local.null_count() == local.len():
+            return local.dt.replace_time_zone("UTC")
+    if local.min() > SUMMER_TIME_ENDED:
+        return (local - timedelta(hours=8)).dt.replace_time_zone("UTC")
+    zoned = local.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
+
+
+def _spelled_out(formats: list[str]) -> list[str]:
+    return [part for form in formats for part in ((*EXCEL_TEXT, "excel") if form == "excel" else (form,))]
+
+
+def _excel(text: polars.Series) -> polars.Series:
+    """Return local instants of Excel's day numbers (1899-12-30 is 0), rounded to the second."""
+    days = text.cast(polars.Float64, strict=False)
+    days = days.set(((days < EXCEL_DAYS[0]) | (days > EXCEL_DAYS[1])).fill_null(False), None)
+    seconds = (days * 86_400).round().cast(polars.Int64) + (EXCEL_EPOCH - date(1970, 1, 1)).days * 86_400
+    return (seconds * MICROSECONDS).cast(polars.Datetime("us"))
+
+
+def _integers(text: polars.Series) -> polars.Series:
+    typed = text.cast(polars.Int32, strict=False)
+    if typed.null_count() == text.null_count():
+        return typed
+    numbers = text.cast(polars.Float64, strict=False)  # a spreadsheet's 5.0
+    whole = numbers.set((numbers != numbers.round()).fill_null(False) | numbers.is_nan().fill_null(False), None)
+    return typed.zip_with(typed.is_not_null(), whole.cast(polars.Int32, strict=False))
+
+
+def _decimals(text: polars.Series, field: Field) -> polars.Series:
+    kept = polars.Decimal(field.precision, field.scale)
+    is_plain = text.str.contains(rf"^[+-]?[0-9]+(\.[0-9]{{0,{field.scale}}}0*)?$")
+    typed = text.cast(kept, strict=False)
+    if is_plain.all() and typed.null_count() == text.null_count():
+        return typed
+    numbers = text.cast(polars.Float64, strict=False)
+    rounded = numbers.round(field.scale)
+    is_noise = ((numbers - rounded).abs() < FLOAT_NOISE) & (numbers.abs() < 10.0 ** (field.precision - field.scale))
+    is_noise &= text.str.contains(r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+    repaired = numbers.set(~is_noise.fill_null(False), None).cast(kept, strict=False)
+    return typed.zip_with(is_plain.fill_null(False) & typed.is_not_null(), repaired)
+
+
+def _codes(field: Field, text: polars.Series, profile: Profile) -> tuple[polars.Series, Problems]:
+    mapping = profile.codes.get(field.name)
+    if mapping is None or field.name in profile.constants:
+        is_known = text.is_in(list(field.codes))
+        if is_known.all():
+            return text, []
+        wrong = ~is_known.fill_null(True)
+        return text.set(wrong, None), [("CODE_UNKNOWN", wrong.to_numpy())]
+    blank = mapping.get("")
+    words = {word: code for word, code in mapping.items() if word and code is not None}
+    typed = text.replace_strict(list(words), list(words.values()), default=None, return_dtype=polars.String)
+    problems: Problems = []
+    if typed.null_count() > text.null_count():
+        wrong = typed.is_null() & text.is_not_null()
+        meant_null = [word for word, code in mapping.items() if word and code is None]
+        if meant_null:
+            wrong &= ~text.is_in(meant_null).fill_null(False)
+        if wrong.any():
+            problems.append(("CODE_UNKNOWN", wrong.to_numpy()))
+    if blank is not None:
+        typed = typed.zip_with(text.is_not_null(), polars.repeat(blank, text.len(), dtype=polars.String, eager=True))
+    return typed, problems
+
+
+def _is_longer(column: polars.Series, characters: int) -> polars.Series:
+    length = column.str.len_bytes()
+    longest = length.max()
+    return column.str.len_chars() > characters if longest is not None and longest > characters else length < 0
+
+
+def _is_wrong_uscc(column: polars.Series) -> polars.Series:
+    distinct = column.drop_nulls().unique()
+    wrong = [code for code in distinct if not is_uscc(code)]
+    return column.is_in(wrong)
+
+
+def is_uscc(code: str) -> bool:
+    """Say whether ``code`` is a valid unified social credit code (GB 32100-2015: form and check character).
+
+    >>> is_uscc("91350100M000100Y43"), is_uscc("91350100M000100Y44")
+    (True, False)
+    """
+    if len(code) != 18 or any(character not in USCC_CHARACTERS for character in code):
+        return False
+    total = sum(USCC_CHARACTERS.index(character) * pow(3, place, 31) for place, character in enumerate(code[:17]))
+    return (31 - total % 31) % 31 == USCC_CHARACTERS.index(code[17])
