@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -68,11 +69,11 @@ def pull(profile: Profile, *, cursor: str | None, until: date) -> Iterator[Page]
             cursor = page.next_cursor
 
 
-def read(pages: list[bytes], profile: Profile) -> Iterator[Block]:
+def read(pages: list[Path], profile: Profile) -> Iterator[Block]:
     """Yield one block a page; a row's number is the ordinal of its record in the pull."""
     number = 0
-    for content in pages:
-        records = _records(content, profile)
+    for path in pages:
+        records = _records(path.read_bytes(), profile)
         _check_names(records, profile)
         yield _block(records, number + 1, profile)
         number += len(records)

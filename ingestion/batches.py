@@ -133,8 +133,8 @@ def pieces_of(path: Path) -> Iterable[bytes]:
             yield piece
 
 
-def archive(identity: Identity, source: Path | list[tuple[str, bytes]]) -> Path:
-    """Keep the delivery byte for byte and return where: a file, or the folder of an API's pages.
+def archive(identity: Identity, source: Path) -> Path:
+    """Keep the delivery byte for byte and return where: a copy of a file, or the folder of an API's pages, moved.
 
     Appears whole or not at all, also after a kill; a copy that is there already is left as it is.
     """
@@ -143,22 +143,26 @@ def archive(identity: Identity, source: Path | list[tuple[str, bytes]]) -> Path:
     target = root / identity.archive_path
     if target.exists():
         return target
-    partial = root / ".partial" / uuid.uuid4().hex
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(source, Path):
+    partial = source
+    if source.is_file():
+        partial = unfinished()
         shutil.copyfile(source, partial)
-        _to_disk(partial)
-    else:
-        partial.mkdir()
-        for name, content in source:
-            (partial / name).write_bytes(content)
-            _to_disk(partial / name)
+    for path in [partial] if partial.is_file() else sorted(partial.iterdir()):
+        _to_disk(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         partial.rename(target)
-    except OSError:  # a neighbour archived the same content in between
+    except OSError:  # a neighbour archived the same pages in between
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def unfinished() -> Path:
+    """Return a new name in the archive's corner for what is not whole yet."""
+    root = get_settings().archive_dir
+    assert root is not None  # the settings fill it in
+    (root / ".partial").mkdir(parents=True, exist_ok=True)
+    return root / ".partial" / uuid.uuid4().hex
 
 
 def _to_disk(path: Path) -> None:

@@ -19,6 +19,7 @@ import psycopg
 import pyarrow
 
 from ingestion import batches, csv_reader, duplicates, feeds, xlsx_reader
+from ingestion import profile as profiles
 from ingestion.batches import BatchReport, BatchStats, Identity
 from ingestion.blocks import Block
 from ingestion.contract import Feed, IngestionError
@@ -39,14 +40,17 @@ def no_check(_stats: BatchStats) -> None:
 
 
 def ingest_file(
-    *, feed: str, profile: Profile, path: Path, business_date: date, check: Check = no_check
+    *, feed: str, profile: Profile | str, path: Path, business_date: date, check: Check = no_check
 ) -> BatchReport:
     """Load one delivered file into raw.<feed> and quarantine, or refuse it as a whole.
 
     A refused file (unreadable, unknown column, stopped by ``check``) is recorded with its message and leaves no
-    row; a file that was loaded before changes nothing. IngestionError only when there is no such file.
+    row; a file that was loaded before changes nothing. ``profile`` may be a name in ingestion/sources or the path of
+    a .yml file. IngestionError when there is no such file, feed or profile.
     """
     contract = feeds.get(feed)
+    if isinstance(profile, str):
+        profile = profiles.load(Path(profile)) if profile.endswith((".yml", ".yaml")) else profiles.get(profile)
     if profile.feed != feed:
         raise IngestionError(f"profile {profile.name} belongs to feed {profile.feed}, not to {feed}")
     try:
@@ -75,7 +79,7 @@ def ingest_blocks(
     *,
     business_date: date,
     check: Check,
-    original: Path | list[tuple[str, bytes]],
+    original: Path,
     cursor: str | None = None,
 ) -> BatchReport:
     """Load the batch ``identity``; ``original`` is archived beside it, ``cursor`` saved with it."""
@@ -128,7 +132,7 @@ def _filled(
 class _Keeping(threading.Thread):
     """Archives the delivery while it is being loaded; nothing is committed before it is on disk."""
 
-    def __init__(self, identity: Identity, original: Path | list[tuple[str, bytes]]) -> None:
+    def __init__(self, identity: Identity, original: Path) -> None:
         super().__init__(name="archive", daemon=True)
         self._identity, self._original = identity, original
         self._error: BaseException | None = None

@@ -85,6 +85,7 @@ class Pipeline:
         self._codes: dict[str, Counter[str]] = {}
         self._sums: dict[str, Decimal] = {}
         self._stated: dict[str, Decimal] = {}
+        self._unread: Counter[str] = Counter()
         self._summed = {rule.total_of for rule in profile.skip_rows if rule.total_of}
         empty = polars.DataFrame(schema={field.name: empty_type(field) for field in feed.fields})
         self.schema = self._with_added(empty, numpy.empty(0, numpy.int64), row_hashes(feed, empty)).schema
@@ -99,7 +100,9 @@ class Pipeline:
         for name in self.feed.field_names:
             self._filled[name] += mapped.fields.height - mapped.fields[name].null_count()
         for name in self._summed:
-            self._sums[name] = self._sums.get(name, Decimal(0)) + (checked.typed[name].sum() or Decimal(0))
+            column = checked.typed[name]
+            self._sums[name] = self._sums.get(name, Decimal(0)) + (column.sum() or Decimal(0))
+            self._unread[name] += column.null_count()
         numbers, good = mapped.block.row_numbers, checked.typed
         if checked.problems:
             is_bad = checked.is_bad
@@ -132,10 +135,11 @@ class Pipeline:
         stats.code_counts = batches.count_codes(self._codes)
         if stats.latest_event_on is not None:
             stats.days_since_latest_event = (stats.business_date - stats.latest_event_on).days
-        stats.totals = {
-            name: {"stated": str(stated), "summed": str(self._sums.get(name, Decimal(0)))}
-            for name, stated in sorted(self._stated.items())
-        }
+        for name, stated in sorted(self._stated.items()):
+            summed, unread = str(self._sums.get(name, Decimal(0))), self._unread[name]
+            stats.totals[name] = {"stated": str(stated)} | (
+                {"summed_where_readable": summed, "unreadable_rows": str(unread)} if unread else {"summed": summed}
+            )
 
     def close(self) -> None:
         """Give temporary files back."""
