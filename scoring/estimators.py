@@ -50,14 +50,12 @@ class StratumMeans(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             sample_weight: shape (n,), exposure of each row, ≥ 0; None: 1 each.
 
         Raises:
-            ValueError: when ``prior_weight`` is negative or all weights are 0.
+            ValueError: when ``prior_weight`` is negative or all weights are 0 (nothing to learn a mean from).
         """
         X, y = validate_data(self, X, y, y_numeric=True)
         weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if self.prior_weight < 0:
             raise ValueError(f"prior_weight must be 0 or more, got {self.prior_weight}")
-        if not weight.sum() > 0:
-            raise ValueError("all sample weights are 0: there is no exposure to learn a mean from")
         self.overall_ = float(np.average(y, weights=weight))
         self.categories_: list[Array] = []
         self.means_: list[Array] = []
@@ -98,12 +96,14 @@ class PoissonRate(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     alpha : float, default=1e-4
-        Ridge penalty that keeps thin cells near their neighbours; ≥ 0.
+        Ridge penalty on the log rate ratios, per expected event; keeps thin cells near their neighbours; ≥ 0.
 
     Attributes
     ----------
+    overall_ : float
+        Events per unit of exposure over all rows.
     regressor_ : PoissonRegressor
-        The fitted regression.
+        The fitted regression of the rate relative to the overall one.
 
     Examples
     --------
@@ -132,8 +132,11 @@ class PoissonRate(RegressorMixin, BaseEstimator):
         weight = _check_sample_weight(exposure, X)
         if not (weight > 0).all():
             raise ValueError("every exposure must be positive")
+        # relative to the overall rate, or a small rate would make the penalty large
+        self.overall_ = float(max(y.sum(), 0.5) / weight.sum())
+        expected = weight * self.overall_
         regressor = PoissonRegressor(alpha=self.alpha, solver="newton-cholesky", tol=1e-10, max_iter=200)
-        self.regressor_ = regressor.fit(X, y / weight, sample_weight=weight)
+        self.regressor_ = regressor.fit(X, y / expected, sample_weight=expected)
         self.n_iter_ = self.regressor_.n_iter_
         return self
 
@@ -141,7 +144,7 @@ class PoissonRate(RegressorMixin, BaseEstimator):
         """Return events per unit of exposure, shape (n,), > 0."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        return self.regressor_.predict(X)
+        return self.overall_ * self.regressor_.predict(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -126,3 +126,77 @@ def read(query, parameters=()):
     """Return rows as scoring sees them."""
     with connect("pc_scoring") as connection:
         return connection.execute(query, parameters).fetchall()
+
+
+def inputs_of(firms, *, feeds=FEEDS):
+    """Return the same marts as scoring's Inputs, without a database."""
+    import polars as pl
+
+    from scoring.inputs import CapCase, Inputs
+
+    firms = sorted(firms, key=lambda firm: firm.uscc)
+    counts = sorted(
+        (code, firm.uscc, stratum, str(window), str(x), str(n))
+        for firm in firms
+        for code, rows in firm.counts.items()
+        for stratum, window, x, n in rows
+    )
+    columns = ["indicator_code", "uscc", "stratum_code", "window_months", "numerator", "denominator"]
+    return Inputs(
+        enterprises=pl.DataFrame(
+            {
+                "uscc": [firm.uscc for firm in firms],
+                "enterprise_name": [firm.name for firm in firms],
+                "service_months": [str(firm.service_months) for firm in firms],
+                "household_months": [str(firm.household_months) for firm in firms],
+                "protected_ratio": [str(firm.protected) for firm in firms],
+                "inspection_count": [str(firm.inspections) for firm in firms],
+                "survey_response_count": [str(firm.responses) for firm in firms],
+            }
+        ),
+        counts=pl.DataFrame(counts, schema=dict.fromkeys(columns, pl.String), orient="row"),
+        evidence=pl.DataFrame(schema=dict.fromkeys(["indicator_code", "uscc", "evidence_id"], pl.String)),
+        caps={
+            firm.uscc: [
+                CapCase(code, evidence, start, end, "依据", "某局", "文号1") for code, evidence, start, end in firm.caps
+            ]
+            for firm in firms
+        },
+        available_feeds=frozenset(feeds),
+        sha256="",
+    )
+
+
+def a_fit():
+    """Return round estimates that points can be worked out from by hand."""
+    from decimal import Decimal
+
+    from scoring.fit import Fit
+    from scoring.method import load
+
+    method = load().method
+    means = {"P02": "0.05", "P03": "0.10", "P07": "0.0001", "M01": "0.90", "M02": "0.85", "M03": "0.80", "M05": "0.08"}
+    means |= {"M06": "0.80", "M07": "0.85", "M08": "0.05", "M10": "0.85", "M15": "0.85"}
+    return Fit(
+        fit_id="f0",
+        rates={NEW: Decimal("0.003"), OLD: Decimal("0.0054"), "all": Decimal("0.004")},
+        means={code: {"all": Decimal(mean)} for code, mean in means.items()},
+        shrinkage={c: i.start_shrinkage for c, i in method.indicators.items() if i.start_shrinkage is not None},
+    )
+
+
+def decide(firms, *, business_date=BUSINESS_DATE, standings=None, method=None, feeds=FEEDS):
+    """Return (decisions, points) by enterprise without a database."""
+    from scoring import grading, indicators
+    from scoring.method import load
+
+    method = method or load().method
+    found = inputs_of(firms, feeds=feeds)
+    scored = indicators.score(method, a_fit(), found)
+    decisions = grading.decide(method, found, scored, business_date=business_date, standings=standings or {})
+    usccs = found.enterprises["uscc"].to_list()
+    table = {
+        uscc: {code: (scored.earned[row, at], scored.maximum[row, at]) for at, code in enumerate(scored.codes)}
+        for row, uscc in enumerate(usccs)
+    }
+    return dict(zip(usccs, decisions, strict=True)), table
