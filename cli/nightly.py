@@ -88,7 +88,8 @@ def load_dags() -> dict[str, Any]:
     folder = airflow_environment.DAGS
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     if bag.import_errors:
-        raise NightError("; ".join(f"{Path(file).name}: {error}" for file, error in sorted(bag.import_errors.items())))
+        broken = sorted((Path(file).name, error.strip().splitlines()[-1]) for file, error in bag.import_errors.items())
+        raise NightError("; ".join(f"dags/{name}: {error}" for name, error in broken))
     for dag in bag.dags.values():
         for task in dag.tasks:
             task.retries = 0  # who started the night starts it again; a scheduler would wait and retry

@@ -2,6 +2,8 @@
 
 Wakes when grades have been published, or at 06:00 (Asia/Shanghai): the pages then show the grades that stand, their
 age, and which feeds are STALE.
+
+**When it fails**: the pages of the night before stand. The message is in `ops.stage_runs`; mend, clear the task.
 """
 
 from airflow.sdk import dag, task

@@ -17,6 +17,8 @@ from expectations.outcomes import GateReport, Outcome
 from warehouse.connection import connect, parameters
 from warehouse.stages import StoppedByGate
 
+AMOUNT_UNREAD = {"TYPE_INVALID_NUMBER", "REQUIRED_MISSING", "ROW_WRONG_WIDTH", "TEXT_UNREADABLE"}
+
 
 def check_batch(stats: Any) -> None:
     """Door 1: check the statistics of one batch before it is committed.
@@ -79,10 +81,11 @@ def measures(
     age = stats.get("days_since_latest_event")
     limits = settings["stale_after_days"]
     unknown = stats.get("unknown_code_counts") or {}
+    unread = AMOUNT_UNREAD & set(stats.get("reasons") or {})  # their amounts are in the file's total and not in ours
     return {
         "rows_in": rows_in,
         "rows_difference": rows_in - stats["rows_accepted"] - stats["rows_rejected"] - stats["rows_duplicate"],
-        "total_difference": _total_difference(stats.get("totals") or {}),
+        "total_difference": None if unread else _total_difference(stats.get("totals") or {}),
         "rejected_ratio": stats["rows_rejected"] / rows_in if rows_in else None,
         "unknown_code_ratio": sum(unknown.values()) / rows_in if rows_in else None,
         "new_code_count": len(unknown) + sum(len(codes) for codes in (stats.get("new_codes") or {}).values()),
@@ -111,7 +114,9 @@ def _usual(history: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> lis
 def _total_difference(totals: Mapping[str, Mapping[str, str]]) -> float | None:
     """Return the largest difference between a sum of the rows and the total that the file states for it."""
     differences = [
-        float(Decimal(one["sum"]) - Decimal(one["stated"])) for one in totals.values() if {"sum", "stated"} <= set(one)
+        float(Decimal(one["summed"]) - Decimal(one["stated"]))
+        for one in totals.values()
+        if {"summed", "stated"} <= set(one)
     ]
     return max(differences, key=abs, default=None)
 

@@ -22,7 +22,7 @@ HEALTHY = {
     "unknown_code_counts": {},
     "latest_event_on": date(2026, 10, 31),
     "days_since_latest_event": 0,
-    "totals": {"amount": {"sum": "120.50", "stated": "120.50"}},
+    "totals": {"amount": {"summed": "120.50", "stated": "120.50"}},
     "new_codes": {},
     "examples": (
         {"source_file": "pull.json", "row_number": 7, "column": "category_code", "reason_code": "CODE_UNKNOWN"},
@@ -32,7 +32,7 @@ USUAL = [{"rows_in": 100, "fill_ratios": {"community_id": 0.96, "resolved_at": 0
 
 BROKEN = {
     "batch_is_reconciled": {"rows_accepted": 96},
-    "batch_total_is_reconciled": {"totals": {"amount": {"sum": "120.50", "stated": "108.00"}}},
+    "batch_total_is_reconciled": {"totals": {"amount": {"summed": "120.50", "stated": "108.00"}}},
     "batch_rejected_ratio_is_tolerable": {"rows_accepted": 78, "rows_rejected": 21},
     "batch_rejected_ratio_is_usual": {"rows_accepted": 93, "rows_rejected": 6},
     "batch_unknown_codes_are_few": {"unknown_code_counts": {"category_code": 11}},
