@@ -172,19 +172,21 @@ def _problem(status: int, detail: str) -> JSONResponse:
 
 
 def main() -> None:
-    """Serve the sandbox on 127.0.0.1 until it is told to stop, and leave its address where others find it."""
+    """Serve the sandbox until it is told to stop, and leave its address where others find it."""
     parser = argparse.ArgumentParser(description="the tendering sandbox")
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes a free port")
-    port = parser.parse_args().port
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 inside a container only")
+    arguments = parser.parse_args()
+    host, port = arguments.host, arguments.port
     settings = get_settings()
     home = folder(settings.data_dir)
     home.mkdir(parents=True, exist_ok=True)
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind(("127.0.0.1", port))
+        listening.bind((host, port))
     except OSError as error:
-        raise SystemExit(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; choose another --port") from None
+        raise SystemExit(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     token = settings.tendering_token.get_secret_value() if settings.tendering_token else None
     app = create_app(Store(home / "received.sqlite"), token=token)

@@ -47,15 +47,16 @@ def build(business_date: date) -> list[Path]:
 
 
 def _regions(facts: Facts) -> RegionTree:
-    used = {row["region_code"] for row in facts.enterprises.values() if row["region_code"]}
-    has_homes = {code for code, months in facts.region_months.items() if months[-1]["household_months"]}
-    return tree(facts.regions, used | has_homes)
+    return tree(
+        facts.regions,
+        {row["region_code"] for row in facts.enterprises.values() if row["region_code"]} | set(facts.region_months),
+    )
 
 
 def _common(facts: Facts) -> dict[str, Any]:
     stale = [
         {
-            "name": labels.label(labels.FEEDS, row["feed"]),
+            "name": row["title_zh"],
             "is_available": row["is_available"],
             "is_stale": row["is_stale"],
             "latest_event_on": row["latest_event_on"],

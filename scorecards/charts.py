@@ -77,16 +77,16 @@ def _template(months: tuple[str, ...], is_ratio: bool, is_bar: bool) -> str:
         "value:Q",
         title=None,
         scale=alt.Scale(domain=[0, 1]) if is_ratio else alt.Scale(zero=True, nice=True),
-        axis=alt.Axis(tickCount=4, format="%" if is_ratio else "~s", domain=False, ticks=False),
+        axis=alt.Axis(tickCount=4, domain=False, ticks=False, minExtent=38, format="%" if is_ratio else alt.Undefined),
     )
     color = alt.Color("series:N", legend=None, scale=alt.Scale(domain=["other", "main"], range=[QUIET, ACCENT]))
     chart: Any = alt.Chart(alt.NamedData(name="points"))
     if is_bar:
-        chart = chart.mark_bar(color=ACCENT, size=14).encode(x=x, y=y)
+        chart = chart.mark_bar(color=ACCENT, size=9).encode(x=x, y=y)
     else:
-        chart = chart.mark_line(strokeWidth=2, interpolate="monotone").encode(x=x, y=y, color=color)
+        chart = chart.mark_line(strokeWidth=2).encode(x=x, y=y, color=color)
     styled = (
-        chart.properties(width=440, height=150)
+        chart.properties(width=310, height=130)
         .configure(font="sans-serif", background="transparent")
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, labelFontSize=12, gridColor=GRID, domainColor=QUIET, tickColor=QUIET)

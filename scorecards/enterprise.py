@@ -111,27 +111,30 @@ def _caps(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]:
             "reason": cap["reason_zh"],
             "until": cap.get("until"),
             "evidence": cap.get("evidence_ids") or [],
-            "details": facts.cap_details.get((uscc, cap["code"]), []),
+            "details": [
+                {**detail, "authority": labels.label(labels.AUTHORITIES, detail["authority_name"] or "")}
+                for detail in facts.cap_details.get((uscc, cap["code"]), [])[:EVIDENCE_SHOWN]
+            ],
         }
         for cap in (score["caps"] if score else [])
     ]
 
 
 def _figures(facts: Facts, regions: RegionTree, uscc: str, folder: Path) -> list[dict[str, Any]]:
-    """Return the two trends over the last months, with the whole region beside them."""
-    region = {row["month"]: row for row in facts.region_months.get(regions.root, [])}
+    """Return the two trends over the last months, with all enterprises together beside them."""
+    everyone = facts.all_enterprises_months
     own = {row["month"]: row for row in facts.enterprise_months.get(uscc, [])}
-    months = sorted(set(region) | set(own))[-TREND_MONTHS:]
+    months = sorted(everyone)[-TREND_MONTHS:]
     if not months:
         return []
     found = []
     for column, title, is_ratio in (
-        ("complaints_per_1k_household_months", "每千户月诉求量（件）", False),
+        ("complaints_per_1k_household_months", "每千户月有责诉求（件）", False),
         ("resolved_within_24h_ratio", "24小时解决率", True),
     ):
         lines = [
             charts.Series("本企业", values(own, months, column)),
-            charts.Series(regions.names[regions.root], values(region, months, column), is_main=False),
+            charts.Series(f"{regions.names[regions.root]}全部企业", values(everyone, months, column), is_main=False),
         ]
         found.append(
             {

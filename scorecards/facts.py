@@ -39,6 +39,7 @@ class Facts:
     regions: dict[str, Row]
     region_months: dict[str, list[Row]]
     enterprise_months: dict[str, list[Row]]
+    all_enterprises_months: dict[str, Row]
     kpis: Sequence[Row]
     feeds: Sequence[Row]
 
@@ -132,22 +133,33 @@ def _read(connection: psycopg.Connection, business_date: date) -> Facts:
         ),
         enterprise_months=_months(
             rows(
-                "select uscc, month, complaint_count, household_months, complaints_per_1k_household_months, "
-                "resolved_within_24h_ratio from marts.mart_scorecards__enterprise_months "
-                "where month <= %s order by uscc, month",
+                "select uscc, month, complaints_per_1k_household_months, resolved_within_24h_ratio "
+                "from marts.mart_scorecards__enterprise_months where month <= %s order by uscc, month",
                 business_date,
             ),
             "uscc",
         ),
+        all_enterprises_months=_keyed(
+            rows(
+                "select to_char(month, 'YYYY-MM') as month, "
+                "sum(countable_complaint_count) * 1000 / nullif(sum(household_months), 0) "
+                "as complaints_per_1k_household_months, "
+                "sum(resolved_within_24h_ratio * countable_complaint_count) / nullif(sum(countable_complaint_count) "
+                "filter (where resolved_within_24h_ratio is not null), 0) as resolved_within_24h_ratio "
+                "from marts.mart_scorecards__enterprise_months where month <= %s group by 1 order by 1",
+                business_date,
+            ),
+            "month",
+        ),
         kpis=rows(
-            "select kpi_code, target_year, region_code, kpi_zh, unit_code, direction_code, target_value, target_text, "
-            "source_clause, actual_value from marts.mart_scorecards__kpis where target_year = %s "
-            "order by region_code, kpi_code",
+            "select distinct on (region_code, kpi_code) kpi_code, target_year, region_code, kpi_zh, unit_code, "
+            "direction_code, target_value, target_text, source_clause, actual_value "
+            "from marts.mart_scorecards__kpis where target_year >= %s order by region_code, kpi_code, target_year",
             business_date.year,
         ),
         feeds=rows(
-            "select feed, is_available, latest_known_on, latest_event_on, is_stale from marts.mart_scoring__feeds "
-            "order by feed"
+            "select feed, title_zh, is_available, latest_known_on, latest_event_on, is_stale "
+            "from marts.mart_scoring__feeds order by feed"
         ),
     )
 

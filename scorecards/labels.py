@@ -6,23 +6,17 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeAlias
 
 DASH = "—"
-FEEDS = {
-    "enterprises": "企业名录",
-    "communities": "小区档案",
-    "contracts": "合同备案",
-    "complaints": "诉求（码上办等）",
-    "inspections": "双随机检查",
-    "funds": "资金流水",
-    "disclosures": "信息公示",
-    "public_credit": "公共信用记录",
-    "surveys": "第三方满意度",
-    "personnel": "从业人员",
-    "objections": "信用异议",
-    "mediations": "纠纷调解",
-}
 STATUSES = {"rated": "已评级", "not_rated": "暂不评级", "serious_dishonesty": "严重失信"}
 PILLARS = {"public": "公共信用", "market": "市场信用", "bonus": "加分"}
-UNGRADED = {"not_rated": "暂不评级", "serious_dishonesty": "严重失信"}
+AUTHORITIES = {
+    "housing": "住房和城乡建设部门",
+    "fire": "消防部门",
+    "market": "市场监督管理部门",
+    "urban_management": "城市管理部门",
+    "police": "公安机关",
+    "other": "其他部门",
+}
+POLICIES = {"A": "内政办发〔2026〕18号", "B": "包头市三年行动方案"}
 
 Number: TypeAlias = Decimal | float | int | None
 
@@ -30,6 +24,16 @@ Number: TypeAlias = Decimal | float | int | None
 def label(words: Mapping[str, str], code: str) -> str:
     """Return the word for ``code``, or the code itself where there is none."""
     return words.get(code, code)
+
+
+def clause(source: str) -> str:
+    """Write a clause with the name of its document.
+
+    >>> clause("A 四(二)")
+    '内政办发〔2026〕18号 四(二)'
+    """
+    document, _, rest = source.partition(" ")
+    return f"{label(POLICIES, document)} {rest}".strip()
 
 
 def fixed(value: Number, digits: int = 2) -> str:

@@ -30,7 +30,7 @@ def region_page(facts: Facts, regions: RegionTree, code: str, *, drawings: Path)
         "shares": _shares(facts, here),
         "enterprise_count": len(here),
         "changes": _changes(facts, here),
-        "kpis": _kpis(facts, code, here),
+        "kpis": _kpis(facts, regions, code, here),
         "latest": months[-1] if months else None,
         "before": months[-2] if len(months) > 1 else None,
         "children": [_child(facts, regions, child) for child in regions.children.get(code, [])],
@@ -92,16 +92,29 @@ def _changes(facts: Facts, here: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _kpis(facts: Facts, code: str, here: list[str]) -> list[dict[str, Any]]:
-    """Return the year's targets that concern this region (its own, or the whole autonomous region's on the index)."""
+def _kpis(facts: Facts, regions: RegionTree, code: str, here: list[str]) -> list[dict[str, Any]]:
+    """Return the nearest target of each KPI that concerns this region; the index also shows those set above it."""
+    concerned = {code}
+    if code == regions.root:
+        while above := facts.regions[code]["parent_region_code"]:
+            concerned.add(above)
+            code = above
     lines = []
     for row in facts.kpis:
-        if row["region_code"] != code:
+        if row["region_code"] not in concerned:
             continue
         actual = row["actual_value"]
         if row["kpi_code"] == "aa_enterprises":  # known only once grades are published, so no mart can give it
             actual = sum(facts.standing[uscc]["grade"] == "AA" for uscc in here)
-        lines.append({**row, "actual": _kpi_text(actual, row["unit_code"]), "state": _kpi_state(actual, row)})
+        lines.append(
+            {
+                **row,
+                "region_name": facts.regions[row["region_code"]]["region_name"],
+                "source": labels.clause(row["source_clause"]),
+                "actual": _kpi_text(actual, row["unit_code"]),
+                "state": _kpi_state(actual, row),
+            }
+        )
     return lines
 
 

@@ -52,7 +52,8 @@ def tree(regions: Mapping[str, Mapping[str, Any]], used: set[str]) -> RegionTree
             way.append(parent)
         return way
 
-    lines = [line(code) for code in sorted(used)]
+    above = {code for one in used for code in line(one)[1:]}  # figures of a city are also summed for those above it
+    lines = [line(code) for code in sorted(used - above)]
     shared = set(lines[0]).intersection(*map(set, lines))
     if not shared:
         raise ScorecardError("the regions with data have no region above them in common: check marts.dim_region")

@@ -23,13 +23,13 @@ create table marts.mart_scoring__enterprises (uscc text, enterprise_name text, s
   household_months numeric, project_count bigint, region_code text);
 create table marts.mart_scoring__caps (uscc text, cap_code text, evidence_id text, starts_on date, ends_on date,
   basis text, authority_name text, decision_no text);
-create table marts.mart_scoring__feeds (feed text, is_available boolean, latest_known_on date, latest_event_on date,
-  is_stale boolean);
+create table marts.mart_scoring__feeds (feed text, title_zh text, is_available boolean, latest_known_on date,
+  latest_event_on date, is_stale boolean);
 create table marts.mart_scorecards__region_months (region_code text, month date, complaint_count bigint,
   household_months numeric, complaints_per_1k_household_months numeric, resolved_within_24h_ratio numeric,
   inspection_count bigint, failed_item_ratio numeric, community_count bigint, managed_community_count bigint,
   overdue_order_count bigint);
-create table marts.mart_scorecards__enterprise_months (uscc text, month date, complaint_count bigint,
+create table marts.mart_scorecards__enterprise_months (uscc text, month date, countable_complaint_count bigint,
   household_months numeric, complaints_per_1k_household_months numeric, resolved_within_24h_ratio numeric);
 create table marts.mart_scorecards__kpis (kpi_code text, target_year int, region_code text, kpi_zh text,
   unit_code text, direction_code text, target_value numeric, target_text text, source_clause text,
@@ -78,7 +78,7 @@ def add_marts(enterprise_count: int) -> None:
                     180 * size,
                     12,
                 )
-                for code, size in (("150200", 3), *((code, 1) for code in DISTRICTS))
+                for code, size in (("150000", 3), ("150200", 3), *((code, 1) for code in DISTRICTS))
                 for index, month in enumerate(months())
             ],
         )
@@ -91,11 +91,11 @@ def add_marts(enterprise_count: int) -> None:
             ],
         )
         cursor.executemany(
-            "insert into marts.mart_scoring__feeds values (%s, %s, %s, %s, %s)",
+            "insert into marts.mart_scoring__feeds values (%s, %s, %s, %s, %s, %s)",
             [
-                ("complaints", True, NIGHT, NIGHT, False),
-                ("inspections", True, NIGHT - timedelta(days=46), NIGHT - timedelta(days=50), True),
-                ("surveys", False, None, None, True),
+                ("complaints", "诉求", True, NIGHT, NIGHT, False),
+                ("inspections", "双随机检查", True, NIGHT - timedelta(days=46), NIGHT - timedelta(days=50), True),
+                ("surveys", "第三方满意度", False, None, None, True),
             ],
         )
         cursor.executemany(
