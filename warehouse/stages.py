@@ -37,6 +37,6 @@ def stage(role: Role, business_date: date, name: str, step: str = "all") -> Iter
 def _record(role: Role, business_date: date, name: str, step: str, status: str, message: str, started: float) -> None:
     with connect(role) as connection:
         connection.execute(
-            "select ops.record_stage(%s, %s, %s, %s, %s, %s)",
+            "select ops.record_stage(%s, %s, %s, %s, %s, %s::numeric)",
             (business_date, name, step, status, message, round(time.monotonic() - started, 3)),
         )
