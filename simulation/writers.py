@@ -16,35 +16,34 @@ _TORN_BYTES = {"gb18030": b"\xb0", "utf-8-sig": b"\xe5\x8c"}  # the first part o
 
 def write(rows: pl.DataFrame, office: Office, path: Path, *, day: date, numbers: frozenset[str]) -> None:
     """Write ``rows`` to ``path`` as ``office`` sends them on ``day``; ``numbers``: headers of numeric cells."""
-    marks = rows["_mark"] if "_mark" in rows.columns else pl.Series([None] * rows.height, dtype=pl.String)
     rows = rows.drop("_mark", strict=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     if office.format == "xlsx":
         _write_sheet(rows, office, path, day=day, numbers=numbers)
     elif office.format == "csv":
-        path.write_bytes(_csv_bytes(rows, office, marks, day=day))
+        path.write_bytes(_csv_bytes(rows, office, day=day))
     else:
         rows.write_ndjson(path)
 
 
-def _csv_bytes(rows: pl.DataFrame, office: Office, marks: pl.Series, *, day: date) -> bytes:
+def _csv_bytes(rows: pl.DataFrame, office: Office, *, day: date) -> bytes:
     lines = []
     if office.header_row > 1:
         lines = [office.title, f"打印日期：{day:%Y-%m-%d}", "币种：人民币  单位：元", ""]
     text = rows.write_csv(line_terminator=office.line_end, float_precision=2)
     if lines:
-        text = office.line_end.join(lines) + office.line_end + text + _total(rows, office, marks)
+        text = office.line_end.join(lines) + office.line_end + text + _total(rows, office)
     data = text.encode(office.encoding)
     data = data.replace(TORN.encode(), _TORN_BYTES.get(office.encoding, b""))
     return data.replace(WIDE.encode(), ",多出一列".encode(office.encoding.removesuffix("-sig")))
 
 
-def _total(rows: pl.DataFrame, office: Office, marks: pl.Series) -> str:
-    """The bank's own net total, struck before somebody's spreadsheet doubled and damaged rows."""
+def _total(rows: pl.DataFrame, office: Office) -> str:
+    """Return the last row: the net of every amount that can be read, as the file itself adds up."""
     printed = pl.col(office.header_of("_printed")).cast(pl.Float64, strict=False)
     cents = (printed * 100).round().cast(pl.Int64)
     signed = pl.when(pl.col(office.header_of("_side")) == "借").then(-cents).otherwise(cents)
-    net = rows.filter(marks.is_null()).select(signed.sum()).item() / 100
+    net = rows.select(signed.sum()).item() / 100
     cells = ["TOTAL", *[""] * (len(office.columns) - 1)]
     cells[office.headers.index(office.header_of("_printed"))] = f"{net:.2f}"
     cells[office.headers.index(office.header_of("summary"))] = "合计"
