@@ -23,14 +23,23 @@ class Document:
     content: Any
     lines: dict[Path_, int]
 
+    def _known(self, location: Path_) -> Path_:
+        """Return the parts of ``location`` that the file has; what only the validator knows (union tags) falls out."""
+        found: Path_ = ()
+        for part in location:
+            if (*found, part) in self.lines:
+                found = (*found, part)
+        return found
+
     def line_of(self, location: Path_) -> int:
         """Return the line (1-based) of the deepest part of ``location`` that the file has."""
-        found, line = (), 1
-        for part in location:
-            if (*found, part) in self.lines:  # parts that only the validator knows (union tags) are passed over
-                found = (*found, part)
-                line = self.lines[found]
-        return line
+        return self.lines.get(self._known(location), 1)
+
+    def name_of(self, location: Path_) -> str:
+        """Return ``location`` as people write it, with a key that is missing from the file at its end."""
+        known = self._known(location)
+        missing = location[-1:] if location and location[-1:] != known[-1:] else ()
+        return ".".join(str(part) for part in (*known, *missing))
 
 
 def read(path: Path) -> Document:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scoring import document
 from scoring.errors import MethodError
@@ -39,15 +39,16 @@ class Words(_Part):
 class _Curved(_Part):
     curve: tuple[Knot, ...] = Field(min_length=2)
 
-    @model_validator(mode="after")
-    def _is_a_fall_or_a_rise(self) -> "_Curved":
-        shares = [share for _, share in self.curve]
-        values = [value for value, _ in self.curve]
+    @field_validator("curve")
+    @classmethod
+    def _is_a_fall_or_a_rise(cls, curve: tuple[Knot, ...]) -> tuple[Knot, ...]:
+        shares = [share for _, share in curve]
+        values = [value for value, _ in curve]
         if sorted(shares, reverse=True) != shares or shares[0] != 1 or shares[-1] != 0:
             raise ValueError("the shares of a curve must fall from 1 to 0")
         if len(set(values)) != len(values) or values not in (sorted(values), sorted(values, reverse=True)):
             raise ValueError("the values of a curve must only rise or only fall")
-        return self
+        return curve
 
 
 class Ratio(_Curved):
@@ -369,7 +370,7 @@ def _load_unchanged(path: Path, _modified_ns: int) -> LoadedMethod:
     try:
         method = Method.model_validate(source.content)
     except ValidationError as error:
-        faults = sorted((source.line_of(fault["loc"]), _describe(fault)) for fault in error.errors())
+        faults = sorted((source.line_of(fault["loc"]), _describe(source, fault)) for fault in error.errors())
         raise MethodError("\n".join(f"{path}:{line}: {text}" for line, text in faults)) from error
     faults = sorted((source.line_of(location), location, reason) for location, reason in contradictions(method))
     if faults:
@@ -388,10 +389,9 @@ def load_file(path: Path) -> LoadedMethod:
         raise MethodError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _describe(fault: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
+def _describe(source: document.Document, fault: Any) -> str:
     reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(fault["type"], fault["msg"])
-    return f"{key}: {reason}"
+    return f"{source.name_of(fault['loc'])}: {reason.removeprefix('Value error, ')}"
 
 
 def contradictions(method: Method) -> list[tuple[tuple[str | int, ...], str]]:
