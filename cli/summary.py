@@ -42,11 +42,12 @@ select door, suite, subject, is_success, jsonb_path_query_array(results, '$[*] ?
 from ops.gate_results where business_date = %(business_date)s order by door, suite, subject
 """
 GRADES = """
-select coalesce(grade, case status_code when 'not_rated' then 'NR' else status_code end) as class, count(*) as count
-from scoring.grades
-where run_id = (select run_id from scoring.runs where business_date = %(business_date)s
-  order by recorded_at desc, run_id limit 1)
-group by 1 order by array_position(array['AA', 'A', 'B', 'NR'], coalesce(grade, 'NR')), 1
+select class, count(*) as count from (
+  select coalesce(grade, case status_code when 'not_rated' then 'NR' else status_code end) as class
+  from scoring.grades
+  where run_id = (select run_id from scoring.runs where business_date = %(business_date)s
+    order by recorded_at desc, run_id limit 1)) as classes
+group by class order by array_position(array['AA', 'A', 'B', 'NR'], class), class
 """
 STAGES = """
 select stage, sum(seconds) as seconds, string_agg(distinct status, ', ') as status
