@@ -40,7 +40,8 @@ items as (
   from lines
   left join finding_counts
     on finding_counts.inspection_id = lines.inspection_id
-  where lines.line_type_code = 'summary' and lines.checked_item_count > 0 and not lines.is_objection_upheld
+  where lines.line_type_code = 'summary' and lines.checked_item_count > 0
+    and lines.is_confirmed and not lines.is_objection_upheld
     and {{ in_window('lines.inspected_on', window_months('P02')) }}
 
 ),

@@ -52,7 +52,8 @@ select
     when lines.order_due_on is not null
       then coalesce(least(lines.rectified_on, {{ business_date() }}), {{ business_date() }}) > lines.order_due_on
   end as is_overdue,
-  coalesce(lines.is_confirmed, false) as is_confirmed,
+  -- a finding counts once it is confirmed; items were checked unless somebody says they were not
+  coalesce(lines.is_confirmed, lines.line_type_code = 'summary') as is_confirmed,
   objections.target_id is not null or whole_objections.target_id is not null as is_objection_upheld,
   case when communities.community_id is null then 'all' else {{ stratum_code('communities', 'lines.inspected_on') }} end
     as stratum_code,

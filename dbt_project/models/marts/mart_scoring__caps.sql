@@ -1,5 +1,6 @@
 -- Vetoes and caps that are in force tonight, from final decisions only. ends_on is the last day one binds, empty where
 -- it binds until cured. V2 lasts until repaired: its tier's minimum of twelve months comes before any repair.
+-- C2 knows the overdue orders; escalations count once supervision has recorded them, none is inferred from a clock.
 {%- set caps = var('caps') %}
 with enterprises as (
 
@@ -22,13 +23,6 @@ lines as (
 
   select * from {{ ref('int_inspection_lines__attributed') }}
   where is_of_enterprise and line_type_code = 'finding' and is_confirmed and not is_objection_upheld
-
-),
-
-complaints as (
-
-  select * from {{ ref('int_complaints__attributed') }}
-  where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M03')) }}
 
 ),
 
@@ -136,46 +130,11 @@ overdue_orders as (
 
 ),
 
--- the supervision clock, never paused: a complaint that ran over it was escalated to the autonomous region
-escalated as (
-
-  select
-    uscc,
-    count(*) filter (
-      where coalesce(resolution_minutes, elapsed_minutes) > {{ var('resolution_limit_hours') }} * 60
-    ) as escalation_count,
-    count(*) as complaint_count
-  from complaints
-  group by uscc
-
-),
-
-escalations as (
-
-  select
-    uscc,
-    'C2' as cap_code,
-    'escalations' as evidence_id,
-    {{ business_date() }} as starts_on,
-    null::date as ends_on,
-    '近{{ window_months("M03") }}个月自治区提级督办' || escalation_count || '件，占有责诉求' || round(100.0 * escalation_count / complaint_count, 1)
-      || '%' as basis,
-    null as authority_name,
-    null as decision_no,
-    false as is_repeat
-  from escalated
-  where escalation_count >= {{ caps.C2.escalations_from }}
-    and escalation_count > {{ caps.C2.escalated_ratio_over }} * complaint_count
-
-),
-
 unioned as (
 
   select * from in_force
   union all
   select * from overdue_orders
-  union all
-  select * from escalations
 
 )
 

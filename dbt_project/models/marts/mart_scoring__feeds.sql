@@ -28,11 +28,9 @@ select
   deliveries.latest_known_on,
   deliveries.latest_event_on,
   -- stale: nothing for too long, or the newest delivery was refused whole
-  coalesce(
-    {{ business_date() }} - deliveries.latest_known_on > feeds.max_age_days
-    or deliveries.latest_refused_on > deliveries.latest_known_on,
-    true
-  ) as is_stale,
+  deliveries.latest_known_on is null
+    or {{ business_date() }} - deliveries.latest_known_on > feeds.max_age_days
+    or coalesce(deliveries.latest_refused_on > deliveries.latest_known_on, false) as is_stale,
   feeds.title_zh,
   {{ business_date() }} - deliveries.latest_known_on as age_days
 from feeds
