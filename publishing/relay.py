@@ -134,6 +134,7 @@ def _locked(subscriber: str) -> Iterator[psycopg.Connection]:
     """A connection that holds the subscriber's lock; PostgreSQL gives it back when the process dies."""
     with connect("pc_publishing", autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (_RELAY_LOCK, subscriber))
+        connection.execute("set synchronous_commit = off")  # a receipt lost in a crash is asked for again by its key
         yield connection
 
 

@@ -147,11 +147,14 @@ def create_app(store: Store, *, token: str | None = None) -> Starlette:
         return JSONResponse({"count": len(received), "received": received})
 
     async def set_fault(request: Request) -> Response:
-        asked = await request.json()
-        if asked.get("kind") not in FAULTS:
+        try:
+            asked = await request.json()
+            kind, count, seconds = asked["kind"], int(asked.get("count", 1)), float(asked.get("seconds", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _problem(422, 'send {"kind": …, "count": 1, "seconds": 0}')
+        if kind not in FAULTS:
             return _problem(422, f"kind is one of {', '.join(FAULTS)}")
-        fault.kind, fault.count = asked["kind"], int(asked.get("count", 1))
-        fault.seconds = float(asked.get("seconds", 0))
+        fault.kind, fault.count, fault.seconds = kind, count, seconds
         return JSONResponse({"kind": fault.kind, "count": fault.count, "seconds": fault.seconds})
 
     async def healthz(_request: Request) -> Response:

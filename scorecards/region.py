@@ -54,8 +54,7 @@ def _enterprises_in(facts: Facts, regions: RegionTree, code: str) -> list[str]:
     found = [
         uscc
         for uscc in facts.standing
-        if (facts.enterprises[uscc]["region_code"] if uscc in facts.enterprises else None) in inside
-        or (code == regions.root and uscc not in facts.enterprises)
+        if code == regions.root or (uscc in facts.enterprises and facts.enterprises[uscc]["region_code"] in inside)
     ]
     return sorted(found, key=place)
 
