@@ -210,13 +210,13 @@ class _Shape:
         self.buffer, self.delimiter = buffer, profile.delimiter
         self.is_regular, self.is_closed, self.complete = True, True, len(buffer)
         self.quotes = numpy.empty(0, dtype=numpy.int64)
+        if len(profile.delimiter.encode()) != 1:
+            self.is_regular = False
+            return
         if not profile.quote or b'"' not in buffer:
             return
         octets = numpy.frombuffer(buffer, dtype=numpy.uint8)
         self.quotes = quotes = numpy.flatnonzero(octets == QUOTE)
-        if len(profile.delimiter.encode()) != 1:
-            self.is_regular = False
-            return
         beside = (ord(profile.delimiter), NEW_LINE, QUOTE)
         opening, closing = quotes[0::2], quotes[1::2]
         before = numpy.where(opening > 0, octets[opening - 1], NEW_LINE)
@@ -233,17 +233,13 @@ class _Shape:
     def rows(self, size: int) -> tuple[int, int]:
         """Return how many records and separators (outside quotes) the first ``size`` bytes hold."""
         part = self.buffer if size == len(self.buffer) else self.buffer[:size]
-        mark = self.delimiter.encode()
-        records, separators = part.count(b"\n"), part.count(mark)
-        quotes = self.quotes[: numpy.searchsorted(self.quotes, size)]
-        if len(quotes):
-            octets = numpy.frombuffer(part, dtype=numpy.uint8)
-            for value in (NEW_LINE, mark[0]):
-                places = numpy.searchsorted(numpy.flatnonzero(octets == value), quotes)
-                inside = int((places[1::2] - places[0::2]).sum())
-                records, separators = (
-                    (records - inside, separators) if value == NEW_LINE else (records, separators - inside)
-                )
+        octets = numpy.frombuffer(part, dtype=numpy.uint8)
+        records = int(numpy.count_nonzero(octets == NEW_LINE))
+        separators = int(numpy.count_nonzero(octets == ord(self.delimiter)))
+        if len(self.quotes):
+            quoted = b"".join(part.split(b'"')[1::2])
+            records -= quoted.count(b"\n")
+            separators -= quoted.count(self.delimiter.encode())
         return records, separators
 
 

@@ -23,41 +23,40 @@ def _multiplier(place: int) -> int:
 
 def row_hashes(feed: Feed, typed: polars.DataFrame) -> polars.Series:
     """Return an int64 hash of all fields of each row; equal rows are equal whatever their source wrote."""
-    constant, terms = 0, []
-    for place, contract in enumerate(feed.fields):
+    filled = [name for name in feed.field_names if typed[name].null_count() < typed.height]
+    numbers = _numbers(typed, filled)
+    total = numpy.zeros(typed.height, numpy.uint64)
+    constant = 0
+    for place, name in enumerate(feed.field_names):
         factor = _multiplier(place)
-        if typed[contract.name].null_count() == typed.height:
-            constant = constant + _NULL * factor & _MASK
+        if name in numbers.columns:
+            total += numbers[name].to_numpy() * numpy.uint64(factor)
         else:
-            terms.append(_number(typed[contract.name]) * numpy.uint64(factor))
-    total = numpy.full(typed.height, constant, numpy.uint64)
-    for term in terms:
-        total += term
+            constant = constant + _NULL * factor & _MASK
+    total += numpy.uint64(constant)
     total ^= total >> numpy.uint64(32)
     return polars.Series("row_hash", (total * numpy.uint64(_STEP)).view(numpy.int64))
 
 
 def key_hashes(feed: Feed, typed: polars.DataFrame) -> numpy.ndarray:
     """Return a uint64 hash of the key of each row."""
+    numbers = _numbers(typed, list(feed.key))
     total = numpy.zeros(typed.height, numpy.uint64)
     for place, name in enumerate(feed.key):
-        total += _number(typed[name]) * numpy.uint64(_multiplier(place))
+        total += numbers[name].to_numpy() * numpy.uint64(_multiplier(place))
     return total
 
 
-def _number(column: polars.Series) -> numpy.ndarray:
-    """Return a uint64 for each value; null has its own."""
-    if column.dtype == polars.String:
-        hashed = polars.DataFrame([column.alias("value")]).select(polars_hash.col("value").nchash.xxh3_64())
-        return hashed.to_series().fill_null(_NULL).to_numpy()
-    if isinstance(column.dtype, polars.Decimal):
-        return _number(column.cast(polars.String))
-    if column.dtype == polars.Boolean:
-        column = column.cast(polars.Int64)
-    else:
-        column = column.to_physical().cast(polars.Int64)
-    return column.fill_null(_signed(_NULL)).to_numpy().view(numpy.uint64)
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >> 63 else number
+def _numbers(typed: polars.DataFrame, names: list[str]) -> polars.DataFrame:
+    """Return a uint64 for each value of the columns ``names``; null has its own."""
+    expressions = []
+    for name in names:
+        kind = typed.schema[name]
+        if kind == polars.String:
+            expression = polars_hash.col(name).nchash.xxh3_64()
+        elif isinstance(kind, polars.Decimal):
+            expression = polars_hash.col(name).cast(polars.String).nchash.xxh3_64()
+        else:
+            expression = polars.col(name).to_physical().cast(polars.Int64).reinterpret(signed=False)
+        expressions.append(expression.fill_null(_NULL).alias(name))
+    return typed.select(expressions)

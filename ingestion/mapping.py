@@ -89,11 +89,15 @@ class Mapper:
 
     def _fields(self, block: Block) -> polars.DataFrame:
         profile, frame, height = self.profile, block.frame, block.frame.height
-        found: dict[str, polars.Series] = {}
-        for name, aliases in profile.columns.items():
-            column = next((alias for alias in aliases if alias in frame.columns), None)
-            if column is not None:
-                found[name] = self._value(frame[column])
+        sources = {
+            name: next((alias for alias in aliases if alias in frame.columns), None)
+            for name, aliases in profile.columns.items()
+        }
+        texts = frame.select(
+            polars.col(source).str.strip_chars().alias(name) for name, source in sources.items() if source is not None
+        )
+        empty = texts.select(polars.all().str.len_bytes().min() == 0)
+        found = {name: self._value(texts[name], bool(empty[name][0])) for name in texts.columns}
         if profile.derive:
             found |= self._derived(block, found)
         columns: list[polars.Series] = []
@@ -112,15 +116,16 @@ class Mapper:
             fields = fields.with_columns(self._negated(frame, fields[name], sign.negate_when).alias(name))
         return fields
 
-    def _value(self, column: polars.Series) -> polars.Series:
-        column = trimmed(column)
+    def _value(self, column: polars.Series, has_empty: bool = False) -> polars.Series:
+        if has_empty:
+            column = column.set(column.str.len_bytes() == 0, None)
         if self.profile.nulls and column.null_count() < column.len():
             column = column.set(column.is_in(self.profile.nulls).fill_null(False), None)
         return column
 
     def _derived(self, block: Block, found: dict[str, polars.Series]) -> dict[str, polars.Series]:
         """Fill the templates; a template with a missing part is null."""
-        texts = {header: self._value(block.frame[header]) for header in self.profile.used_headers()}
+        texts = {header: self._value(trimmed(block.frame[header])) for header in self.profile.used_headers()}
         texts |= found
         texts["source_file"] = polars.repeat(self.source_file, block.frame.height, dtype=polars.String, eager=True)
         texts["row_number"] = polars.Series(block.row_numbers).cast(polars.String)

@@ -198,11 +198,15 @@ class Pipeline:
 
     def _look_at(self, good: polars.DataFrame) -> None:
         """Note codes and the latest event of the rows that passed."""
-        for contract in self.feed.fields:
-            if contract.type != "code" or good[contract.name].null_count() == good.height:
-                continue
-            counts = good[contract.name].drop_nulls().value_counts()
-            self._codes.setdefault(contract.name, Counter()).update(dict(counts.iter_rows()))
+        counted = good.select(
+            polars.col(field.name).drop_nulls().value_counts().implode()
+            for field in self.feed.fields
+            if field.type == "code" and good[field.name].null_count() < good.height
+        )
+        for name in counted.columns:
+            counts = self._codes.setdefault(name, Counter())
+            for entry in counted[name][0]:
+                counts[entry[name]] += entry["count"]
         latest = good[self.feed.event_field].max() if good.height else None
         if isinstance(latest, datetime):
             latest = (

@@ -1,15 +1,15 @@
 """The row contract at work: a block of text becomes typed rows, and every bad row gets its reasons."""
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import numpy
 import polars
 
-from ingestion.contract import Feed, Field, Row
+from ingestion.contract import Feed, Row
 from ingestion.mapping import Mapped
 from ingestion.profile import Profile
-from ingestion.values import convert, empty_type
+from ingestion.values import convert, empty_type, quick, quick_problems
 from warehouse.business_date import end_of
 
 MACHINE_BITS = 62
@@ -51,49 +51,82 @@ class Checker:
         self._row = Row(business_date)
         self._first_future_day = business_date + timedelta(days=1)
         self._first_future_instant = end_of(business_date)
+        self._quick = {contract.name: quick(contract, profile) for contract in feed.fields}
+        self._checks = self._value_checks()
 
     def check(self, mapped: Mapped) -> Checked:
         """Return typed rows and problems: what the reader saw, then field by field, then the feed's row rules."""
         problems = [Problem(code, column, mask) for (code, column), mask in mapped.block.flags.items()]
         problems.sort(key=lambda problem: problem.code != "TEXT_UNREADABLE")
-        columns = []
+        fields, height = mapped.fields, mapped.fields.height
+        empty = {name for name in fields.columns if fields[name].null_count() == height}
+        quickly = fields.select(
+            expression.alias(contract.name)
+            for contract in self.feed.fields
+            if contract.name not in empty and (expression := self._quick[contract.name]) is not None
+        )
+        columns, converted = [], {}
         for contract in self.feed.fields:
-            text = mapped.fields[contract.name]
-            if text.null_count() == text.len() and "" not in self.profile.codes.get(contract.name, {}):
-                typed = polars.repeat(None, text.len(), dtype=empty_type(contract), eager=True).alias(contract.name)
-                if contract.required and text.len():
-                    problems.append(Problem("REQUIRED_MISSING", contract.name, numpy.ones(text.len(), bool)))
+            text = fields[contract.name]
+            if contract.name in empty and "" not in self.profile.codes.get(contract.name, {}):
+                typed = polars.repeat(None, height, dtype=empty_type(contract), eager=True)
+                converted[contract.name] = []
             else:
-                typed, found = self._check_field(contract, text)
-                problems += found
+                found = None
+                if contract.name in quickly.columns:
+                    typed = quickly[contract.name]
+                    found = quick_problems(contract, text, typed, self.profile)
+                if found is None:
+                    typed, found = convert(contract, text, self.profile)
+                converted[contract.name] = found
             columns.append(typed.alias(contract.name))
         frame = polars.DataFrame(columns)
+        for contract in self.feed.fields:
+            if contract.required and frame[contract.name].null_count():
+                missing = (frame[contract.name].is_null() & fields[contract.name].is_null()).to_numpy()
+                if missing.any():
+                    problems.append(Problem("REQUIRED_MISSING", contract.name, missing))
+            problems += [Problem(code, contract.name, mask) for code, mask in converted[contract.name]]
+        problems += self._check_values(frame, empty)
+        order = {name: place for place, name in enumerate(self.feed.field_names)}
+        problems.sort(key=lambda problem: order.get(problem.column or "", -1))  # stable: kinds keep their order
         problems += self._check_rules(frame)
         return Checked(frame, problems)
 
-    def _check_field(self, contract: Field, text: polars.Series) -> tuple[polars.Series, list[Problem]]:
-        typed, found = convert(contract, text, self.profile)
-        if contract.required and typed.null_count():
-            missing = (typed.is_null() & text.is_null()).to_numpy()
-            if missing.any():
-                found = [("REQUIRED_MISSING", missing), *found]
-        masks: list[tuple[str, polars.Series]] = []
-        if contract.pattern:
-            masks.append(("TEXT_WRONG_FORM", ~typed.str.contains(contract.pattern)))
-        if contract.minimum is not None and typed.null_count() < typed.len() and typed.min() < contract.minimum:
-            masks.append(("VALUE_OUT_OF_RANGE", typed < contract.minimum))
-        if contract.maximum is not None and typed.null_count() < typed.len() and typed.max() > contract.maximum:
-            masks.append(("VALUE_OUT_OF_RANGE", typed > contract.maximum))
-        if contract.is_date and not contract.may_be_future and typed.null_count() < typed.len():
-            limit = self._first_future_day if contract.type == "date" else self._first_future_instant
-            if typed.max() >= limit:
-                masks.append(("DATE_IN_FUTURE", typed >= limit))
-        if contract.references:
-            known = self.references.get(contract.references)
+    def _check_values(self, frame: polars.DataFrame, empty: set[str]) -> list[Problem]:
+        """Return problems of typed values: form, range, future, reference; one pass finds which there are."""
+        checks = [check for check in self._checks if check[1] not in empty]
+        if not checks or not frame.height:
+            return []
+        verdicts = frame.select(
+            is_bad.fill_null(False).alias(str(place)) for place, (_code, _name, is_bad) in enumerate(checks)
+        )
+        found = verdicts.select(polars.all().any()).row(0)
+        return [
+            Problem(code, name, verdicts[str(place)].to_numpy())
+            for place, (code, name, _is_bad) in enumerate(checks)
+            if found[place]
+        ]
+
+    def _value_checks(self) -> list[tuple[str, str, polars.Expr]]:
+        checks: list[tuple[str, str, polars.Expr]] = []
+        for contract in self.feed.fields:
+            column = polars.col(contract.name)
+            if contract.pattern:
+                checks.append(("TEXT_WRONG_FORM", contract.name, ~column.str.contains(contract.pattern)))
+            if contract.minimum is not None:
+                checks.append(("VALUE_OUT_OF_RANGE", contract.name, column < contract.minimum))
+            if contract.maximum is not None:
+                checks.append(("VALUE_OUT_OF_RANGE", contract.name, column > contract.maximum))
+            if contract.is_date and not contract.may_be_future:
+                limit = polars.lit(self._first_future_day)
+                if contract.type == "timestamp":
+                    limit = polars.lit(self._first_future_instant.astimezone(UTC)).cast(polars.Datetime("us", "UTC"))
+                checks.append(("DATE_IN_FUTURE", contract.name, column >= limit))
+            known = self.references.get(contract.references) if contract.references else None
             if known is not None:
-                masks.append(("REFERENCE_UNKNOWN", ~typed.is_in(known.implode())))
-        found += [(code, mask.fill_null(False).to_numpy()) for code, mask in masks if mask.any()]
-        return typed, [Problem(code, contract.name, mask) for code, mask in found]
+                checks.append(("REFERENCE_UNKNOWN", contract.name, ~column.is_in(known.implode())))
+        return checks
 
     def _check_rules(self, frame: polars.DataFrame) -> list[Problem]:
         rules = self.feed.rules
@@ -102,10 +135,11 @@ class Checker:
         verdicts = frame.select(
             rule.is_bad(self._row).fill_null(False).alias(str(place)) for place, rule in enumerate(rules)
         )
+        found = verdicts.select(polars.all().any()).row(0)
         return [
             Problem(rule.code, rule.column, verdicts[str(place)].to_numpy())
-            for place, rule in enumerate(rules)
-            if verdicts[str(place)].any()
+            for (place, rule), is_found in zip(enumerate(rules), found, strict=True)
+            if is_found
         ]
 
 

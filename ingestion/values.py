@@ -1,7 +1,7 @@
 """From text to typed columns: each conversion says which rows it cannot take, none turns a value into null silently."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy
 import polars
@@ -17,8 +17,54 @@ EXCEL_DAYS = (1, 109_574)  # up to the year 2199
 EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as text
 SUMMER_TIME_ENDED = datetime(1991, 9, 16)
 FLOAT_NOISE = 1e-6
+UTC_OFFSET = timedelta(hours=8)
+INVALID = {
+    "date": "TYPE_INVALID_DATE",
+    "timestamp": "TYPE_INVALID_TIMESTAMP",
+    "boolean": "TYPE_INVALID_BOOLEAN",
+    "code": "CODE_UNKNOWN",
+}
 USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 MICROSECONDS = 1_000_000
+
+
+def quick(field: Field, profile: Profile) -> polars.Expr | None:
+    """Return the conversion of the usual values in one expression, null where it fails; None when there is none."""
+    text = polars.col(field.name)
+    formats = profile.dates.get(field.name, ["excel"])
+    if field.name in profile.constants or (field.is_date and formats[0] == "excel"):
+        return None
+    if field.type == "date" and "%H" not in formats[0] and "%I" not in formats[0]:
+        return text.str.to_date(formats[0], strict=False)
+    if field.type == "timestamp" and "%H" in formats[0] and "%z" not in formats[0]:
+        return (text.str.to_datetime(formats[0], strict=False, time_unit="us") - UTC_OFFSET).dt.replace_time_zone("UTC")
+    if field.type == "integer":
+        return text.cast(polars.Int32, strict=False)
+    if field.type == "boolean" and profile.booleans:
+        return text.replace_strict(
+            list(profile.booleans), list(profile.booleans.values()), default=None, return_dtype=polars.Boolean
+        )
+    mapping = profile.codes.get(field.name)
+    if field.type == "code" and mapping is not None and None not in mapping.values() and "" not in mapping:
+        return text.replace_strict(list(mapping), list(mapping.values()), default=None, return_dtype=polars.String)
+    if field.type == "code" and mapping is None:
+        return polars.when(text.is_in(list(field.codes))).then(text)
+    return None
+
+
+def quick_problems(field: Field, text: polars.Series, typed: polars.Series, profile: Profile) -> Problems | None:
+    """Return what ``quick`` could not convert; None when only the careful way can tell."""
+    if field.is_date and typed.null_count() < typed.len():
+        earliest = typed.min()
+        if (field.type == "date" and earliest < EARLIEST) or (
+            field.type == "timestamp" and earliest < SUMMER_TIME_ENDED.replace(tzinfo=UTC)
+        ):
+            return None
+    if typed.null_count() == text.null_count():
+        return []
+    if field.type == "integer" or (field.is_date and len(profile.dates[field.name]) > 1):
+        return None
+    return [(INVALID[field.type], (typed.is_null() & text.is_not_null()).to_numpy())]
 
 
 def convert(field: Field, text: polars.Series, profile: Profile) -> tuple[polars.Series, Problems]:
@@ -106,7 +152,7 @@ def _timestamps(text: polars.Series, formats: list[str]) -> polars.Series:
         if local.null_count() == local.len():
             return local.dt.replace_time_zone("UTC")
     if local.min() > SUMMER_TIME_ENDED:
-        return (local - timedelta(hours=8)).dt.replace_time_zone("UTC")
+        return (local - UTC_OFFSET).dt.replace_time_zone("UTC")
     zoned = local.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
     return zoned.dt.convert_time_zone("UTC")
 
