@@ -11,3 +11,7 @@ class MethodError(ScoringError):
 
 class InputsError(ScoringError):
     """The marts lack something that grading needs, or contradict the method."""
+
+
+class UnknownEnterpriseError(ScoringError):
+    """No run that counts graded the enterprise that was asked for."""

@@ -5,13 +5,18 @@ Reads ``scoring`` only. The parts are checked to add up to the score exactly bef
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from scoring.errors import ScoringError
+from scoring.errors import ScoringError, UnknownEnterpriseError
 from warehouse.connection import connect
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["UnknownEnterpriseError", "explain", "print_explanation"]
 
 
 def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
@@ -26,7 +31,8 @@ def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
         ``points`` and ``max_points``, and the levels and ``bonus`` add up to ``score`` exactly.
 
     Raises:
-        ScoringError: when no run up to that day graded the enterprise, or stored parts do not add up.
+        UnknownEnterpriseError: when no run up to that day graded the enterprise.
+        ScoringError: when stored parts do not add up.
     """
     with connect("pc_scoring") as connection, connection.cursor(row_factory=dict_row) as cursor:
         grade = cursor.execute(
@@ -38,7 +44,9 @@ def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
         ).fetchone()
         if grade is None:
             until = f" on or before {as_of}" if as_of else ""
-            raise ScoringError(f"enterprise {uscc} was not graded{until}; is the code right, and was a night run?")
+            raise UnknownEnterpriseError(
+                f"enterprise {uscc} was not graded{until}; is the code right, and was a night run?"
+            )
         points = _points(cursor, grade["run_id"], uscc)
     document = grade.pop("document")
     result = {
@@ -105,3 +113,45 @@ def _check(result: dict[str, Any]) -> None:
         raise ScoringError(
             f"run {result['run_id']}: the points of {result['uscc']} add up to {total}, its score is {result['score']}"
         )
+
+
+def print_explanation(found: dict[str, Any], console: "Console") -> None:
+    """Print what ``explain`` returned: the grade, what decided it, and every indicator with its reason and evidence."""
+    from rich.table import Table
+
+    grade = found["grade"] or {"not_rated": "NR 暂不评级"}.get(found["status_code"], "严重失信")
+    score = "–" if found["score"] is None else found["score"]
+    console.print(
+        f"[bold]{found['enterprise_name']}[/bold] {found['uscc']}   {found['business_date']}", highlight=False
+    )
+    console.print(
+        f"等级 grade [bold]{grade}[/bold]   得分 score {score}   公共 public {found['public_pct']} %   "
+        f"市场 market {found['market_pct']} %   方法 method {found['method_version']}   run {found['run_id']}",
+        highlight=False,
+    )
+    notes = [*found["not_rated_reasons"], *found["caps"], *([found["held"]] if found["held"] else [])]
+    for note in notes:
+        console.print(f"  {note.get('code', '≈')} {note['reason_zh']} · {note['reason_en']}", markup=False)
+    table = Table(header_style="bold", title_justify="left")
+    for heading in ("", "得分 points", "满分 max", "说明 reason", "证据 evidence"):
+        table.add_column(heading, overflow="fold")
+    for level in [domain for pillar in found["pillars"] for domain in pillar["domains"]]:
+        _add_level(table, f"{level['name']['zh']} {level['name']['en']}", level)
+    if found["bonus"]["indicators"]:
+        _add_level(table, "加分 bonus", found["bonus"])
+    console.print(table)
+
+
+def _add_level(table: Any, name: str, level: dict[str, Any]) -> None:
+    table.add_row(f"[bold]{name}[/bold]", f"[bold]{level['points']:.2f}[/bold]", f"{level['max_points']:.2f}", "", "")
+    for row in level["indicators"]:
+        shown = row["evidence_ids"][:3]
+        more = len(row["evidence_ids"]) - len(shown)
+        table.add_row(
+            row["indicator_code"],
+            f"{row['points']:.2f}",
+            f"{row['max_points']:.2f}",
+            row["reason_zh"],
+            ", ".join(shown) + (f" +{more}" if more else ""),
+        )
+    table.add_section()

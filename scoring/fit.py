@@ -41,6 +41,10 @@ class Fit:
     means: dict[str, dict[str, Decimal]]
     shrinkage: dict[str, Decimal]
 
+    def __str__(self) -> str:
+        """Return the fit's id."""
+        return self.fit_id
+
 
 def fit(business_date: date, *, method_version: str | None = None) -> Fit:
     """Estimate from the marts as they stand, store, and return; the same data gives the same fit and no new row.

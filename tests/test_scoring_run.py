@@ -1,14 +1,17 @@
 """A grade run end to end on hand-made marts in a real PostgreSQL."""
 
+import io
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 from scoring_marts import BAD, BUSINESS_DATE, FEEDS, GOOD, NEW, OLD, Firm, read, write_marts
 
 from scoring.errors import InputsError, ScoringError
-from scoring.explain import explain
+from scoring.explain import UnknownEnterpriseError, explain, print_explanation
 from scoring.fit import fit
+from scoring.method import METHODS_DIR
 from scoring.run import grade
 from warehouse.connection import connect
 
@@ -89,10 +92,56 @@ def test_explain__indicator__shows_counts_reason_and_evidence_worst_first():
     assert m03["interval_low"] < m03["indicator_value"] < m03["interval_high"]
 
 
+def test_print_explanation__not_rated_and_rated__shows_every_indicator():
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    for firm, words in ((FIRMS[0], "AA"), (FIRMS[2], "暂不评级")):
+        console = Console(width=160, record=True, file=io.StringIO())
+        print_explanation(explain(firm.uscc), console)
+        text = console.export_text()
+        assert words in text and all(code in text for code in GOOD)
+
+
+def test_grade__new_indicator_in_a_copied_method__is_scored_without_code(monkeypatch, tmp_path):
+    """What docs/method.md tells: one more indicator is one entry, and the points it takes come from another."""
+    text = (METHODS_DIR / "2026.1.yml").read_text(encoding="utf-8").replace('version: "2026.1"', 'version: "2027.1"')
+    before, after = text.split("  G01:\n")
+    before = before.replace(
+        "max_points: 2\n    formula: {kind: deduction, scale: 2}",
+        "max_points: 1\n    formula: {kind: deduction, scale: 2}",
+    )
+    (tmp_path / "2027.1.yml").write_text(before + NEW_INDICATOR + "  G01:\n" + after, encoding="utf-8")
+    monkeypatch.setattr("scoring.method.METHODS_DIR", tmp_path)
+    write_marts([Firm("91150200AAAAAAAAA1", counts=GOOD | {"M17": [("all", 12, 18, 20)]})])
+    report = grade(BUSINESS_DATE, method_version="2027.1")
+    [(value, points, reason)] = read(
+        "select indicator_value, points / max_points, reason_zh from scoring.indicator_points"
+        " where run_id = %s and indicator_code = 'M17'",
+        (report.run_id,),
+    )
+    assert (
+        report.method_version == "2027.1" and value == Decimal("0.9") and abs(points - Decimal("0.5")) < Decimal("0.01")
+    )
+    assert reason.startswith("充电设施完好率 90%（完好 18／充电设施 20），得 ")
+
+
+NEW_INDICATOR = """  M17:
+    name: {zh: 充电设施完好率, en: charging facilities in order}
+    domain: operations
+    max_points: 1
+    formula: {kind: ratio, curve: [[0.95, 1], [0.85, 0]]}
+    window_months: 12
+    feeds: [inspections]
+    no_exposure: not_applicable
+    counted: {zh: 完好, en: in order}
+    exposure: {zh: 充电设施, en: charging facilities}
+"""
+
+
 def test_explain__unknown_enterprise__says_so():
     write_marts(FIRMS)
     grade(BUSINESS_DATE)
-    with pytest.raises(ScoringError, match="was not graded on or before 2026-10-30"):
+    with pytest.raises(UnknownEnterpriseError, match="was not graded on or before 2026-10-30"):
         explain("91150200AAAAAAAAA1", date(2026, 10, 30))
 
 
