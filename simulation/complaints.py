@@ -34,7 +34,8 @@ def make_complaints(
     want = preset.complaints
     community, minute, category = _arrivals(want, managers, communities, tenures, first=first, last=last, rng=rng)
     born = _lives(want, managers, tenures, community=community, minute=minute, category=category, rng=rng)
-    again = _repeats(want, managers, born, last_minute=(day_number(last) + 1) * _DAY, rng=rng)
+    ends = (day_number(last) + 1) * _DAY
+    again = np.flatnonzero((born["again"] > 0) & (born["again"] < ends))  # within 30 days of being closed
     echoes = _lives(
         want, managers, tenures, community=born["community"][again], minute=born["again"][again],
         category=born["category"][again], rng=rng,
@@ -135,13 +136,6 @@ def _lives(
         "confirmed": rng.random(size) < 0.96,
         "again": np.where(again, closed + rng.uniform(0.5, 28, size) * _DAY, NEVER),
     }
-
-
-def _repeats(
-    want: Complaints, managers: Managers, born: dict[str, np.ndarray], *, last_minute: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the indexes of complaints that are raised again within 30 days of being closed."""
-    return np.flatnonzero((born["again"] > 0) & (born["again"] < last_minute))
 
 
 def _assemble(

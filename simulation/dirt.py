@@ -177,7 +177,7 @@ def _damaged(
     row = rows.row(int(rng.choice(places)) if len(places) else 0, named=True)
     key = office.header_of(_KEYS[office.profile])
     if office.profile == "baotou_enterprises":
-        row[key] = credit_codes.make_code("91", "150200", f"MADZ{number:04d}".replace("Z", "0"))
+        row[key] = credit_codes.make_code("91", "150200", f"MAD0{number:04d}")
     else:
         row[key] = f"DZ{day:%y%m%d}{number:05d}"
     row[header] = {

@@ -276,11 +276,3 @@ OFFICES: tuple[Office, ...] = (
         ),
     ),
 )  # fmt: skip
-
-
-def get_office(profile: str) -> Office:
-    """Return the office behind ``profile``; KeyError when there is none."""
-    for office in OFFICES:
-        if office.profile == profile:
-            return office
-    raise KeyError(profile)

@@ -1,6 +1,6 @@
 """Presets: what a sample region is made from, read from YAML and checked. Owns no randomness and no data."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -229,8 +229,6 @@ def months_before(day: date, months: int) -> date:
     >>> months_before(date(2026, 10, 31), 24)
     datetime.date(2024, 11, 1)
     """
-    from datetime import timedelta
-
     following = day + timedelta(days=1)
     index = following.year * 12 + following.month - 1 - months
     return date(index // 12, index % 12 + 1, min(following.day, 28))

@@ -102,10 +102,10 @@ class Table:
     def with_corrections(self, rng: np.random.Generator, *, column: str, wrong: pl.Expr, share: float) -> "Table":
         """Return the table with ``share`` of its rows first known with ``wrong`` instead of ``column``."""
         size = self.frame.height
-        chosen = rng.random(size) < share
+        chosen = pl.lit(pl.Series(rng.random(size) < share)) & wrong.ne_missing(pl.col(column))
         after = rng.integers(3, 46, size)
         frame = self.frame.with_columns(
-            pl.when(pl.lit(pl.Series(chosen)))
+            pl.when(chosen)
             .then(pl.col("_visible_on").cast(pl.Int32) + pl.lit(pl.Series(after.astype(np.int32))))
             .cast(pl.Date)
             .alias("_corrected_on"),

@@ -14,12 +14,12 @@ FEEDS = list(dict.fromkeys(office.feed for office in OFFICES))  # registers firs
 
 @pytest.fixture
 def loaded(warehouse_database, monkeypatch):
-    """A hamlet with two nights, loaded night by night; gives the manifest and {(date, profile): report}."""
+    """A hamlet with one more night, loaded night by night; gives the manifest and {(date, profile): report}."""
     from ingestion.load import no_check
     from ingestion.night import ingest_feed
     from warehouse.settings import get_settings
 
-    simulate(preset="hamlet", seed=7, out=warehouse_database, nights=2, dirt=True)
+    simulate(preset="hamlet", seed=7, out=warehouse_database, nights=1, dirt=True)
     manifest = json.loads((warehouse_database / "manifest.json").read_text("utf-8"))
     reports = {}
     with running(warehouse_database / "complaints_api") as url:
