@@ -31,7 +31,7 @@ from warehouse.stages import StoppedByGate
 
 Check = Callable[[BatchStats], None]
 
-BLOCKS_AHEAD = 2
+BLOCKS_AHEAD = 1
 BYTES_A_ROW = 100  # a guess that only sizes the filter of seen keys
 
 

@@ -10,26 +10,17 @@ import polars_hash
 from ingestion.blocks import Block
 from ingestion.contract import Feed
 from ingestion.profile import TEMPLATE, Profile
+from ingestion.values import trimmed
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """Rows of a block as fields of the feed (all text, trimmed, null where empty) and what was left out on purpose."""
+    """Rows of a block as fields of the feed, all text and null where empty, and what was left out on purpose."""
 
     block: Block
     fields: polars.DataFrame
     skipped: int
     stated_totals: dict[str, Decimal]
-
-
-def trimmed(column: polars.Series) -> polars.Series:
-    """Return the texts without white space around them (also U+00A0 and U+3000); an empty text becomes null."""
-    if column.null_count() == column.len():
-        return column
-    column = column.str.strip_chars()
-    if (column.str.len_bytes() == 0).any():
-        column = column.set(column.str.len_bytes() == 0, None)
-    return column
 
 
 class Mapper:
@@ -58,18 +49,17 @@ class Mapper:
         return Mapped(block, self._fields(block), before - block.frame.height + block.skipped, stated)
 
     def _without_blank_rows(self, block: Block) -> Block:
-        for aliases in self._needed or [self.profile.columns[name] for name in self.profile.columns][:1]:
-            column = next((alias for alias in aliases if alias in block.frame.columns), None)
-            if column is None or not block.frame[column].null_count():
-                continue
-            filled = block.frame.select(
-                polars.any_horizontal(polars.all().str.strip_chars().str.len_bytes() > 0).fill_null(False)
-            )
-            mask = filled.to_series().to_numpy().copy()
-            for flag in block.flags.values():
-                mask |= flag
-            return block if mask.all() else block.where(mask)
-        return block
+        first = self._needed[0] if self._needed else next(iter(self.profile.columns.values()))
+        column = next((alias for alias in first if alias in block.frame.columns), block.frame.columns[0])
+        if block.frame[column].str.strip_chars().str.len_bytes().fill_null(0).min() != 0:
+            return block
+        filled = block.frame.select(
+            polars.any_horizontal(polars.all().str.strip_chars().str.len_bytes() > 0).fill_null(False)
+        )
+        mask = filled.to_series().to_numpy().copy()
+        for flag in block.flags.values():
+            mask |= flag
+        return block if mask.all() else block.where(mask)
 
     def _total(self, block: Block, found: numpy.ndarray, name: str) -> dict[str, Decimal]:
         column = next((alias for alias in self.profile.columns[name] if alias in block.frame.columns), None)
@@ -94,7 +84,9 @@ class Mapper:
             for name, aliases in profile.columns.items()
         }
         texts = frame.select(
-            polars.col(source).str.strip_chars().alias(name) for name, source in sources.items() if source is not None
+            (polars.col(source).str.strip_chars() if self._is_trimmed(name) else polars.col(source)).alias(name)
+            for name, source in sources.items()
+            if source is not None
         )
         empty = texts.select(polars.all().str.len_bytes().min() == 0)
         found = {name: self._value(texts[name], bool(empty[name][0])) for name in texts.columns}
@@ -116,6 +108,10 @@ class Mapper:
             fields = fields.with_columns(self._negated(frame, fields[name], sign.negate_when).alias(name))
         return fields
 
+    def _is_trimmed(self, name: str) -> bool:
+        """Say whether a column is trimmed here; a typed one is trimmed where it cannot be read as it stands."""
+        return self.feed.field(name).type in ("text", "uscc") or bool(self.profile.nulls) or name in self.profile.signs
+
     def _value(self, column: polars.Series, has_empty: bool = False) -> polars.Series:
         if has_empty:
             column = column.set(column.str.len_bytes() == 0, None)
@@ -126,7 +122,7 @@ class Mapper:
     def _derived(self, block: Block, found: dict[str, polars.Series]) -> dict[str, polars.Series]:
         """Fill the templates; a template with a missing part is null."""
         texts = {header: self._value(trimmed(block.frame[header])) for header in self.profile.used_headers()}
-        texts |= found
+        texts |= {name: trimmed(column) for name, column in found.items()}
         texts["source_file"] = polars.repeat(self.source_file, block.frame.height, dtype=polars.String, eager=True)
         texts["row_number"] = polars.Series(block.row_numbers).cast(polars.String)
         for capture in self.profile.captures:

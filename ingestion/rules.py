@@ -9,7 +9,7 @@ import polars
 from ingestion.contract import Feed, Row
 from ingestion.mapping import Mapped
 from ingestion.profile import Profile
-from ingestion.values import convert, empty_type, quick, quick_problems
+from ingestion.values import convert, empty_type, quick, trimmed, with_the_rest
 from warehouse.business_date import end_of
 
 MACHINE_BITS = 62
@@ -72,18 +72,18 @@ class Checker:
                 typed = polars.repeat(None, height, dtype=empty_type(contract), eager=True)
                 converted[contract.name] = []
             else:
-                found = None
                 if contract.name in quickly.columns:
-                    typed = quickly[contract.name]
-                    found = quick_problems(contract, text, typed, self.profile)
-                if found is None:
-                    typed, found = convert(contract, text, self.profile)
+                    typed, found = with_the_rest(contract, text, quickly[contract.name], self.profile)
+                else:
+                    typed, found = convert(contract, trimmed(text), self.profile)
                 converted[contract.name] = found
             columns.append(typed.alias(contract.name))
         frame = polars.DataFrame(columns)
         for contract in self.feed.fields:
             if contract.required and frame[contract.name].null_count():
-                missing = (frame[contract.name].is_null() & fields[contract.name].is_null()).to_numpy()
+                missing = frame[contract.name].is_null().to_numpy().copy()
+                for _code, mask in converted[contract.name]:
+                    missing &= ~mask
                 if missing.any():
                     problems.append(Problem("REQUIRED_MISSING", contract.name, missing))
             problems += [Problem(code, contract.name, mask) for code, mask in converted[contract.name]]

@@ -18,12 +18,6 @@ EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as 
 SUMMER_TIME_ENDED = datetime(1991, 9, 16)
 FLOAT_NOISE = 1e-6
 UTC_OFFSET = timedelta(hours=8)
-INVALID = {
-    "date": "TYPE_INVALID_DATE",
-    "timestamp": "TYPE_INVALID_TIMESTAMP",
-    "boolean": "TYPE_INVALID_BOOLEAN",
-    "code": "CODE_UNKNOWN",
-}
 USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 MICROSECONDS = 1_000_000
 
@@ -52,19 +46,35 @@ def quick(field: Field, profile: Profile) -> polars.Expr | None:
     return None
 
 
-def quick_problems(field: Field, text: polars.Series, typed: polars.Series, profile: Profile) -> Problems | None:
-    """Return what ``quick`` could not convert; None when only the careful way can tell."""
+def with_the_rest(
+    field: Field, text: polars.Series, typed: polars.Series, profile: Profile
+) -> tuple[polars.Series, Problems]:
+    """Complete what ``quick`` gave: the few values it could not take go through ``convert``, trimmed."""
     if field.is_date and typed.null_count() < typed.len():
-        earliest = typed.min()
-        if (field.type == "date" and earliest < EARLIEST) or (
-            field.type == "timestamp" and earliest < SUMMER_TIME_ENDED.replace(tzinfo=UTC)
-        ):
-            return None
+        limit = EARLIEST if field.type == "date" else SUMMER_TIME_ENDED.replace(tzinfo=UTC)
+        if typed.min() < limit:
+            typed = typed.set((typed < limit).fill_null(False), None)
     if typed.null_count() == text.null_count():
-        return []
-    if field.type == "integer" or (field.is_date and len(profile.dates[field.name]) > 1):
-        return None
-    return [(INVALID[field.type], (typed.is_null() & text.is_not_null()).to_numpy())]
+        return typed, []
+    failed = typed.is_null() & text.is_not_null()
+    places = failed.arg_true()
+    converted, found = convert(field, trimmed(text.gather(places)), profile)
+    problems: Problems = []
+    for code, mask in found:
+        whole = numpy.zeros(text.len(), bool)
+        whole[places.to_numpy()[mask]] = True
+        problems.append((code, whole))
+    return typed.scatter(places, converted), problems
+
+
+def trimmed(column: polars.Series) -> polars.Series:
+    """Return the texts without white space around them (also U+00A0 and U+3000); an empty text becomes null."""
+    if column.null_count() == column.len():
+        return column
+    column = column.str.strip_chars()
+    if (column.str.len_bytes() == 0).any():
+        column = column.set(column.str.len_bytes() == 0, None)
+    return column
 
 
 def convert(field: Field, text: polars.Series, profile: Profile) -> tuple[polars.Series, Problems]:
