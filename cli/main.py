@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 a gate or a check said no (says which) · 2 wrong usage 
 The packages are imported inside the commands: ``--help`` answers at once.
 """
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -92,28 +93,20 @@ def ingest(
     from ingestion.load import ingest_file
     from warehouse.migrate import migrate
 
-    refused, rows = False, []
+    reports = []
     with errors_for_people(IngestionError):
         migrate()
         for path in files:
-            report = ingest_file(feed=feed, profile=source, path=path, business_date=business_date, check=check_batch)
-            refused = refused or report.status == "refused"
-            rows.append(
-                {
-                    "file": path.name,
-                    "batch_id": report.batch_id,
-                    "status": report.status,
-                    "rows_in": report.rows_in,
-                    "accepted": report.rows_accepted,
-                    "rejected": report.rows_rejected,
-                    "duplicate": report.rows_duplicate,
-                    "skipped": report.rows_skipped,
-                    "reasons": report.reasons,
-                }
+            reports.append(
+                ingest_file(feed=feed, profile=source, path=path, business_date=business_date, check=check_batch)
             )
-    print_rows(rows, output=output_format)
-    if refused:
-        output.fail("A gate refused a batch: nothing of it was loaded; see the page of results it names.", code=1)
+    if output_format is Format.JSON:
+        print_json([asdict(report) for report in reports])
+    else:
+        for report in reports:
+            output.print_batch(report)
+    if any(report.status == "refused" for report in reports):
+        output.fail("A batch was refused: nothing of it was loaded, earlier data stays.", code=1)
 
 
 @feeds_app.callback()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 console = Console()
 complaints_console = Console(stderr=True)
+SHOWN_REFUSALS = 10
 
 
 class Format(StrEnum):
@@ -28,11 +29,42 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, output: Format, title: str 
         print_json(list(rows))
         return
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold")
+    for position, name in enumerate(rows[0] if rows else ()):
+        table.add_column(name, overflow="fold", no_wrap=position == 0)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     console.print(table)
+
+
+def print_batch(report: Any) -> None:
+    """Print what became of one delivery and, of a loaded one, where its first refused rows stand and why."""
+    if report.status == "seen before":
+        console.print(f"{report.source_file}: seen before as batch {report.batch_id}; nothing changed")
+        return
+    console.print(
+        f"{report.source_file}: {report.status}, batch {report.batch_id}: {report.rows_in:,} rows in = "
+        f"{report.rows_accepted:,} accepted + {report.rows_rejected:,} rejected + {report.rows_duplicate:,} exact "
+        f"duplicates; {report.rows_skipped:,} left out by the profile; {report.seconds:.1f} s",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    if report.message:
+        console.print(f"  {report.message}", soft_wrap=True, highlight=False, markup=False)
+    if report.status == "loaded" and report.rows_rejected:
+        for row, column, reason in _first_refused(report.batch_id):
+            console.print(f"  row {row}, {column or 'whole row'}: {reason}", soft_wrap=True, markup=False)
+        if report.rows_rejected > SHOWN_REFUSALS:
+            console.print(f"  … {report.rows_rejected - SHOWN_REFUSALS:,} more in quarantine.rejected_rows")
+
+
+def _first_refused(batch_id: str) -> list[tuple[int, str | None, str]]:
+    from warehouse.connection import connect
+
+    with connect("pc_gatekeeper") as connection:
+        return connection.execute(
+            "select row_number, column_name, reason from quarantine.rejected_rows where batch_id = %s "
+            "order by row_number limit %s",
+            (batch_id, SHOWN_REFUSALS),
+        ).fetchall()
 
 
 def print_json(value: Any) -> None:
