@@ -76,7 +76,7 @@ def _template(months: tuple[str, ...], is_ratio: bool, is_bar: bool) -> str:
     y = alt.Y(
         "value:Q",
         title=None,
-        scale=alt.Scale(domain=[0, 1]) if is_ratio else alt.Scale(zero=True, nice=True),
+        scale=alt.Scale(domain=[0, 1]) if is_ratio else alt.Scale(zero=True, nice=4),
         axis=alt.Axis(tickCount=4, domain=False, ticks=False, minExtent=38, format="%" if is_ratio else alt.Undefined),
     )
     color = alt.Color("series:N", legend=None, scale=alt.Scale(domain=["other", "main"], range=[QUIET, ACCENT]))

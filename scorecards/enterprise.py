@@ -143,6 +143,7 @@ def _figures(facts: Facts, regions: RegionTree, uscc: str, folder: Path) -> list
                 "months": months,
                 "lines": lines,
                 "is_ratio": is_ratio,
+                "digits": 2,
             }
         )
     return found

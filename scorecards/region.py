@@ -152,7 +152,7 @@ def _line(facts: Facts, regions: RegionTree, uscc: str) -> dict[str, Any]:
         "region_name": regions.names.get(profile.get("region_code", ""), labels.DASH),
         "project_count": profile.get("project_count"),
         "score": score,
-        "caps": [cap["code"] for cap in score["caps"]] if score else [],
+        "caps": score["caps"] if score else [],
     }
 
 
@@ -176,6 +176,7 @@ def _figures(facts: Facts, regions: RegionTree, code: str, folder: Path) -> list
                 "months": months,
                 "lines": lines,
                 "is_ratio": is_ratio,
+                "digits": 0 if is_bar else 2,
             }
         )
     return found

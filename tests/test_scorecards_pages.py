@@ -109,7 +109,7 @@ def test_enterprise_page__graded__shows_grade_validity_points_reasons_and_eviden
         "等级沿革",
     ):
         assert expected in words
-    assert re.search(r"M09 \S+ 不适用", words)
+    assert re.search(r"M09 \S+ 未计分", words)
     assert re.search(r"合规 [\d.]+ / 20 ", words)
 
 
@@ -145,8 +145,8 @@ def test_index__shares_changes_and_targets__are_what_was_published(pages):
         if grade:
             assert f"{count} {grade} {count * 10}%" in words
     assert re.search(r"本月等级变动 \S+ A → AA 2026-11-01 起", words)
-    assert re.search(r"AA级以上企业 2 2026 年 12家 ▲ 未达到 包头市三年行动方案 一", words)
-    assert "业委会党员比例 — 2026 年 不低于50% ○ 暂无数据" in words
+    assert re.search(r"AA级以上企业 2 2026：12家 ▲ 未达到 包头市三年行动方案 一", words)
+    assert "业委会党员比例 — 2026：不低于50% ○ 暂无数据" in words
 
 
 def test_build__grades_held_back_by_a_gate__page_says_how_old_they_are(pages):
