@@ -159,11 +159,18 @@ class _Records(Iterator[list[str]]):
 
 def _header(lines: _Lines, profile: Profile, name: str) -> tuple[int, list[str], int]:
     """Return the header's row number, its headers and the bytes up to its end."""
-    while len(lines.buffer) < HEAD_BYTES and lines.more():
-        pass
-    split = lines.buffer[:-1].split(b"\n")
-    records = _Records(split, profile)
-    number, headers = find_header(records, profile, name)
+    while True:
+        split = lines.buffer[:-1].split(b"\n")
+        records = _Records(split, profile)
+        is_all = lines.is_end or len(lines.buffer) >= HEAD_BYTES
+        try:
+            number, headers = find_header(records, profile, name)
+            if is_all or not records.ran_out:
+                break
+        except IngestionError:
+            if is_all:
+                raise
+        lines.more()
     taken = records.taken if number else 0
     if lines.torn & set(range(taken)):
         raise IngestionError(f"{name}: row {number}: the header cannot be read as {profile.encoding}")

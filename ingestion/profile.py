@@ -172,7 +172,10 @@ class Profile(Part):
 
     @model_validator(mode="after")
     def _fits_the_feed(self) -> "Profile":
-        feed = feeds.get(self.feed)
+        try:
+            feed = feeds.get(self.feed)
+        except IngestionError as error:
+            raise ValueError(str(error)) from error
         known = set(feed.field_names)
         for key in ("columns", "constants", "derive", "dates", "codes", "numbers", "signs"):
             wrong = sorted(set(getattr(self, key)) - known)

@@ -1,0 +1,98 @@
+"""Contracts of the feeds: they fit the tables, speak both languages, and their code check is the standard's."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+from ingestion import feeds, values
+from ingestion.contract import REASONS, IngestionError
+from ingestion.describe import describe
+from warehouse.connection import connect
+
+TYPES = {
+    "text": "text",
+    "code": "text",
+    "uscc": "text",
+    "date": "date",
+    "timestamp": "timestamp with time zone",
+    "integer": "integer",
+    "boolean": "boolean",
+}
+
+
+@pytest.mark.parametrize("name", feeds.NAMES)
+def test_feed__compared_with_its_table__same_fields_types_and_nullability(name, warehouse_database):
+    feed = feeds.get(name)
+    with connect("pc_ingestion") as connection:
+        rows = connection.execute(
+            "select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute"
+            " where attrelid = to_regclass('raw.' || %s) and attnum > 0 order by attnum",
+            (name,),
+        ).fetchall()
+    expected = [
+        (
+            field.name,
+            f"numeric({field.precision},{field.scale})" if field.type == "decimal" else TYPES[field.type],
+            field.required,
+        )
+        for field in feed.fields
+    ]
+    added = ["batch_id", "row_number", "known_on", "received_at", "row_hash"]
+    assert rows[: len(expected)] == expected
+    assert [row[0] for row in rows[len(expected) :]] == added
+
+
+@pytest.mark.parametrize("name", feeds.NAMES)
+def test_feed__looked_at_alone__is_sound(name):
+    feed = feeds.get(name)
+    names = feed.field_names
+    assert feed.name == name and len(set(names)) == len(names)
+    assert set(feed.key) <= set(names) and all(feed.field(key).required for key in feed.key)
+    assert feed.field(feed.event_field).is_date
+    for field in feed.fields:
+        assert field.zh and field.en
+        assert bool(field.codes) == (field.type == "code")
+        assert field.references is None or feeds.NAMES.index(field.references) < feeds.NAMES.index(name)
+    for rule in feed.rules:
+        assert rule.column in names and rule.code not in REASONS and rule.zh and rule.en
+
+
+@pytest.mark.parametrize("name", feeds.NAMES)
+def test_describe__every_feed__names_every_reason_in_both_languages(name):
+    found = describe(name)
+    assert len(found["fields"]) == len(feeds.get(name).fields)
+    assert all(rule["zh"] and rule["en"] for rule in found["rules"])
+    assert len({rule["code"] for rule in found["rules"]}) == len(found["rules"])
+
+
+def test_feeds__unknown_name__lists_the_known_ones():
+    with pytest.raises(IngestionError, match="complaints"):
+        feeds.get("compliants")
+
+
+def test_uscc__examples_of_the_standard__hold():
+    assert doctest.testmod(values).failed == 0
+    for good in ("91350100M000100Y43", "91110000802100433B", "91440300708461136T", "91330106673959654P"):
+        assert values.is_uscc(good)
+        for place in range(18):
+            changed = "1" if good[place] != "1" else "2"
+            assert not values.is_uscc(good[:place] + changed + good[place + 1 :])
+    assert not values.is_uscc("9135010OM000100Y43")  # the letter O is none of the 31 characters
+
+
+def test_uscc__real_codes__all_valid(real_data_dir):
+    text = (real_data_dir / "uscc/uscc_from_stdnum_doctest.txt").read_text(encoding="utf-8")
+    codes = [word for word in text.split() if len(word) == 18 and word.isalnum() and word.isupper()]
+    assert sum(map(values.is_uscc, codes)) >= 190
+
+
+def test_contracts__imported__do_not_load_polars():
+    import subprocess
+    import sys
+
+    code = "import sys, ingestion.profile; from ingestion import feeds; [feeds.get(n) for n in feeds.NAMES]; "
+    code += "sys.exit('polars' in sys.modules)"
+    root = Path(importlib.import_module("ingestion").__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
