@@ -38,21 +38,6 @@ repeated as (
     and later.submitted_at > complaints.submitted_at
     and later.submitted_at <= complaints.closed_at + interval '{{ var("repeat_within_days") }} days'
 
-),
-
-clocked as (
-
-  select
-    complaint_id,
-    round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
-    round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
-    -- the supervision clock never pauses; the score clock leaves out the paused minutes
-    round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
-    round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - coalesce(paused_minutes, 0), 0), 2)
-      as score_resolution_minutes,
-    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
-  from complaints
-
 )
 
 select
@@ -73,11 +58,15 @@ select
   complaints.resolved_at,
   complaints.closed_at,
   coalesce(complaints.paused_minutes, 0) as paused_minutes,
-  clocked.response_minutes,
-  clocked.handling_minutes,
-  clocked.resolution_minutes,
-  clocked.score_resolution_minutes,
-  clocked.elapsed_minutes,
+  round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
+  round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
+  -- the supervision clock never pauses; the score clock leaves out the paused minutes
+  round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
+  case
+    when resolved_at is not null
+      then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - coalesce(paused_minutes, 0), 0), 2)
+  end as score_resolution_minutes,
+  round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes,
   coalesce(complaints.is_confirmed, false) as is_confirmed,
   complaints.callback_result_code,
   complaints.repeat_of_id,
@@ -96,8 +85,6 @@ select
     as stratum_code,
   coalesce(spells.protection_weight, 1) as protection_weight
 from complaints
-inner join clocked
-  on clocked.complaint_id = complaints.complaint_id
 left join communities
   on communities.community_id = complaints.community_id
 left join spells
