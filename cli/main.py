@@ -166,12 +166,15 @@ def fit(business_date: BusinessDate) -> None:
 @app.command()
 def deliver() -> None:
     """Deliver what is waiting in the outbox to the tendering system."""
+    from publishing.errors import PublishingError
     from publishing.relay import deliver as deliver_outbox
 
-    report = deliver_outbox()
-    console.print(report)
-    if report.waiting or report.dead:
-        output.fail(f"{report.waiting} deliveries wait and {report.dead} are dead; see publishing.outbox.", code=1)
+    with errors_for_people(PublishingError):
+        report = deliver_outbox()
+    counts = f"{report.delivered_count} delivered, {report.pending_count} wait, {report.dead_count} are dead"
+    console.print(counts)
+    if report.pending_count or report.dead_count:
+        output.fail(f"{counts}: {report.problem or 'see publishing.outbox'}", code=1)
 
 
 @app.command()
@@ -186,9 +189,10 @@ def simulate(
     dirt: Annotated[bool, typer.Option(help="Plant known dirt; the manifest lists it.")] = True,
 ) -> None:
     """Write a synthetic region's files, in the shapes that offices send, and a manifest of its truth."""
+    from simulation.region import SimulationError
     from simulation.region import simulate as simulate_region
 
-    with errors_for_people(FileNotFoundError, FileExistsError):
+    with errors_for_people(SimulationError):
         simulate_region(preset=preset, seed=seed, out=out, through=through, nights=nights, dirt=dirt)
     console.print(f"written to {out}; its truth is in {out / 'manifest.json'}")
 
