@@ -74,7 +74,7 @@ def _pillar(document: dict[str, Any], code: str) -> str:
 
 
 def _level(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    order = list(document["indicators"])
+    order = document["order"]["indicators"]
     return {
         "points": sum((row["points"] for row in rows), Decimal(0)),
         "max_points": sum((row["max_points"] for row in rows), Decimal(0)),
@@ -87,16 +87,17 @@ def _level(document: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, An
 
 def _pillars(document: dict[str, Any], points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     pillars = []
-    for pillar, spec in document["pillars"].items():
+    for pillar in document["order"]["pillars"]:
         domains = []
-        for domain, about in document["domains"].items():
+        for domain in document["order"]["domains"]:
+            about = document["domains"][domain]
             rows = [row for code, row in points.items() if document["indicators"][code]["domain"] == domain]
             if about["pillar"] == pillar and rows:
                 domains.append({"code": domain, "name": about["name"], **_level(document, rows)})
         pillars.append(
             {
                 "code": pillar,
-                "name": spec["name"],
+                "name": document["pillars"][pillar]["name"],
                 "points": sum((domain["points"] for domain in domains), Decimal(0)),
                 "max_points": sum((domain["max_points"] for domain in domains), Decimal(0)),
                 "domains": domains,

@@ -17,8 +17,8 @@ from psycopg.types.json import Jsonb
 
 from scoring import inputs
 from scoring.errors import InputsError, ScoringError
-from scoring.estimators import PoissonRate, StratumMeans
-from scoring.method import LoadedMethod, Method, Rate, Ratio, RelativeRisk, load
+from scoring.formulas import Rate, Ratio, RelativeRisk
+from scoring.method import LoadedMethod, Method, load
 from warehouse.connection import connect
 
 EVERYWHERE = "all"  # the key of the region's own rate or mean
@@ -143,6 +143,8 @@ def _texts(found: dict[str, float]) -> dict[str, str]:
 
 def stratum_rates(method: Method, strata: pl.DataFrame) -> dict[str, float]:
     """Return λ by stratum: Poisson regression on the stratum's parts, then each cell drawn towards it (§5)."""
+    from scoring.estimators import PoissonRate  # scikit-learn takes seconds to import; most nights do not fit
+
     known = strata.filter(pl.col("household_months").cast(pl.Float64) > 0)
     if known.is_empty():
         raise InputsError(
@@ -174,6 +176,8 @@ def _one_hot(parts: list[list[str]]) -> np.ndarray[Any, Any]:
 
 def stratum_means(method: Method, code: str, counts: pl.DataFrame) -> dict[str, float]:
     """Return p0 of one indicator by stratum, drawn towards the region's own mean where a stratum is thin (§5)."""
+    from scoring.estimators import StratumMeans
+
     indicator = method.indicators[code]
     rows = (
         inputs.indicator_rows(counts, code, indicator)

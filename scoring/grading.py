@@ -79,7 +79,7 @@ def add_up(method: Method, scored: Points) -> Sums:
     return Sums(
         pillar_points={name: total(scored.earned, method.members(pillar=name)) for name in method.pillars},
         pillar_maximum={name: total(scored.maximum, method.members(pillar=name)) for name in method.pillars},
-        bonus=np.minimum(bonus, method.bonus_max_points),
+        bonus=np.array([min(points, method.bonus_max_points) for points in bonus], dtype=object),
         domain_pct=domain_pct,
     )
 
@@ -108,7 +108,7 @@ def decide(
             survey_responses=int(enterprise["survey_response_count"] or 0),
         )
         before = None
-        if score is not None and not reasons:
+        if score is not None and not reasons and pct["public"] is not None and pct["market"] is not None:
             before = grade_by_score(
                 method, score, bonus=sums.bonus[row], public=pct["public"], market=pct["market"], sure=sure.get(row)
             )

@@ -1,6 +1,7 @@
 """What earlier runs decided, for hysteresis: the grade in force, and what scores gave at month and quarter ends.
 
-Owns which earlier run counts: the last one of each business date before tonight's that no gate stopped. Reads only.
+Owns which earlier run counts: of the same method (another one may run in its shadow), the last one of each business date
+before tonight's, unless a gate stopped it. Reads only.
 """
 
 import hashlib
@@ -15,7 +16,8 @@ from scoring.method import Method
 RUNS = """
     select distinct on (runs.business_date) runs.run_id, runs.business_date
     from scoring.runs
-    where runs.business_date < %(business_date)s
+    where runs.method_version = %(method_version)s
+      and runs.business_date < %(business_date)s
       and runs.business_date >= %(oldest)s
       and not exists (
         select from ops.gate_results
@@ -38,7 +40,12 @@ def standings(connection: psycopg.Connection, method: Method, business_date: dat
     quarters = max(method.hysteresis.upgrade_quarters - 1, 1)
     oldest = min(tonight - months, (tonight // 3 - quarters) * 3)
     runs: list[tuple[str, date]] = connection.execute(
-        RUNS, {"business_date": business_date, "oldest": date(oldest // 12, oldest % 12 + 1, 1)}
+        RUNS,
+        {
+            "method_version": method.version,
+            "business_date": business_date,
+            "oldest": date(oldest // 12, oldest % 12 + 1, 1),
+        },
     ).fetchall()
     if not runs:
         return {}, "none"

@@ -12,8 +12,9 @@ import polars as pl
 
 from scoring import points
 from scoring.fit import EVERYWHERE, Fit
+from scoring.formulas import Bonus, Deduction, RelativeRisk, State
 from scoring.inputs import Inputs, decimals, indicator_rows
-from scoring.method import Bonus, Deduction, Indicator, Method, RelativeRisk, State
+from scoring.method import Indicator, Method
 
 Array = np.ndarray[Any, Any]
 
@@ -161,7 +162,7 @@ def _gather(
         long = _sums(rows.filter(pl.col("window_months") == str(formula.long_window_months)), usccs, fit.rates)
         swap = (short[3] < formula.long_window_below_expected).astype(bool) & long[0]
         counted, expected = np.where(swap, long[1], short[1]), np.where(swap, long[3], short[3])
-        window = np.where(swap, formula.long_window_months, indicator.window_months)
+        window = np.where(swap, formula.long_window_months, indicator.window_months or 0)
         return short[0] | long[0], counted, expected, np.full(len(usccs), Decimal(1), dtype=object), window
     means = fit.means.get(code, {})
     has_row, counted, exposure, weighted = _sums(rows, usccs, means)
@@ -177,7 +178,7 @@ def _sums(rows: pl.DataFrame, usccs: pl.Series, by_stratum: dict[str, Decimal]) 
     sums = [np.full(size, Decimal(0), dtype=object) for _ in range(3)]
     has_row = np.zeros(size, dtype=bool)
     if rows.is_empty():
-        return has_row, *sums
+        return has_row, sums[0], sums[1], sums[2]
     everywhere = by_stratum.get(EVERYWHERE, Decimal(0))
     weight = np.array([by_stratum.get(code, everywhere) for code in rows["stratum_code"]], dtype=object)
     numerator, denominator = decimals(rows["numerator"]), decimals(rows["denominator"])
@@ -189,4 +190,4 @@ def _sums(rows: pl.DataFrame, usccs: pl.Series, by_stratum: dict[str, Decimal]) 
     has_row[at] = True
     for total, values in zip(sums, (numerator, denominator, denominator * weight), strict=True):
         total[at] = np.add.reduceat(values, starts)
-    return has_row, *sums
+    return has_row, sums[0], sums[1], sums[2]

@@ -17,7 +17,8 @@ import psycopg
 from psycopg import sql
 
 from scoring.errors import InputsError
-from scoring.method import Indicator, RelativeRisk
+from scoring.formulas import RelativeRisk
+from scoring.method import Indicator
 
 ENTERPRISES: LiteralString = """
     select uscc, enterprise_name, trim_scale(service_months::numeric) as service_months,

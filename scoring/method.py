@@ -11,102 +11,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from scoring import document
+from scoring.contradictions import contradictions
 from scoring.errors import MethodError
+from scoring.formulas import Bonus, Formula, Months, Part, Positive, Rate, Ratio, RelativeRisk, Share, Words
 
 METHODS_DIR = Path(__file__).parent / "methods"
 DEFAULT_VERSION = "2026.1"
 
-Share = Annotated[Decimal, Field(ge=0, le=1)]
-Positive = Annotated[Decimal, Field(gt=0)]
-Months = Annotated[int, Field(gt=0, le=600)]
-Knot = tuple[Decimal, Share]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Words(_Part):
-    """The same words in Chinese (officials) and English (engineers)."""
-
-    zh: str
-    en: str
-
-
-class _Curved(_Part):
-    curve: tuple[Knot, ...] = Field(min_length=2)
-
-    @field_validator("curve")
-    @classmethod
-    def _is_a_fall_or_a_rise(cls, curve: tuple[Knot, ...]) -> tuple[Knot, ...]:
-        shares = [share for _, share in curve]
-        values = [value for value, _ in curve]
-        if sorted(shares, reverse=True) != shares or shares[0] != 1 or shares[-1] != 0:
-            raise ValueError("the shares of a curve must fall from 1 to 0")
-        if len(set(values)) != len(values) or values not in (sorted(values), sorted(values, reverse=True)):
-            raise ValueError("the values of a curve must only rise or only fall")
-        return curve
-
-
-class Ratio(_Curved):
-    """x / n, shrunk towards the region's mean p0 if m is given: (x + m·p0) / (n + m). §5."""
-
-    kind: Literal["ratio"]
-    shrinkage_m: Positive | None = None
-    family: Literal["proportion", "count"] = "proportion"  # how certainty draws it: Beta, or Gamma where x may exceed n
-
-
-class Rate(_Curved):
-    """Cases per ``per`` units of exposure, shrunk as counts: (O + k) / (E + k) times the region's rate. §5."""
-
-    kind: Literal["rate"]
-    per: Positive
-    shrinkage_k: Positive
-
-
-class RelativeRisk(_Curved):
-    """(O + k) / (E + k), E from fitted stratum rates; a longer window where E is small. §3 M04, §5."""
-
-    kind: Literal["relative_risk"]
-    shrinkage_k: Positive
-    long_window_months: Months
-    long_window_below_expected: Positive
-
-
-class Deduction(_Part):
-    """1 − D / scale, never below 0."""
-
-    kind: Literal["deduction"]
-    scale: Positive
-
-
-class State(_Part):
-    """The share itself: 1, 0.5 or 0 as the state of a register says."""
-
-    kind: Literal["state"]
-
-
-class NormalScore(_Part):
-    """Φ(Σz / (n + m)) of rater-centred z."""
-
-    kind: Literal["normal_score"]
-    shrinkage_m: Positive
-
-
-class Bonus(_Part):
-    """``points_each`` for every item, up to the maximum."""
-
-    kind: Literal["bonus"]
-    points_each: Positive
-
-
-Formula = Annotated[Ratio | Rate | RelativeRisk | Deduction | State | NormalScore | Bonus, Field(discriminator="kind")]
-
-
-class Indicator(_Part):
+class Indicator(Part):
     """One line of the indicator table (§3)."""
 
     name: Words
@@ -141,14 +57,14 @@ class Indicator(_Part):
         return self
 
 
-class Pillar(_Part):
+class Pillar(Part):
     """Half of the score; its points are its weight."""
 
     name: Words
     points: Positive
 
 
-class Domain(_Part):
+class Domain(Part):
     """A group of indicators; a missing feed's points stay inside it."""
 
     name: Words
@@ -156,7 +72,7 @@ class Domain(_Part):
     is_core: bool
 
 
-class Grade(_Part):
+class Grade(Part):
     """A step of the scale; without minima it takes every other rated enterprise."""
 
     code: str = Field(pattern=r"^[A-Z]{1,4}$")
@@ -172,14 +88,14 @@ class Grade(_Part):
         return self.min_score or zero, self.min_public_pct or zero, self.min_market_pct or zero
 
 
-class Repeat(_Part):
+class Repeat(Part):
     """What a second case within some months does."""
 
     within_months: Months
     grade: str
 
 
-class Cap(_Part):
+class Cap(Part):
     """A veto (V) or a cap (C) of §6."""
 
     name: Words
@@ -208,7 +124,7 @@ class Cap(_Part):
         return self
 
 
-class Sufficiency(_Part):
+class Sufficiency(Part):
     """Below any of these an enterprise is not rated (§7)."""
 
     min_service_months: Decimal
@@ -219,7 +135,7 @@ class Sufficiency(_Part):
     max_protected_ratio: Share
 
 
-class Certainty(_Part):
+class Certainty(Part):
     """Pr(S_true ≥ min_score) ≥ min_probability, by ``draws`` seeded draws (§7)."""
 
     min_score: Decimal
@@ -228,7 +144,7 @@ class Certainty(_Part):
     seed: int = Field(ge=0)
 
 
-class Hysteresis(_Part):
+class Hysteresis(Part):
     """How many quarters an upgrade, how many months or points a downgrade needs (§7)."""
 
     upgrade_quarters: int = Field(ge=1, le=8)
@@ -236,7 +152,7 @@ class Hysteresis(_Part):
     downgrade_at_once_points: Decimal = Field(ge=0)
 
 
-class Risk(_Part):
+class Risk(Part):
     """How stratum means and rates borrow from one another, and the interval shown (§5)."""
 
     stratum_prior_weight: Positive
@@ -245,14 +161,14 @@ class Risk(_Part):
     interval_level: Annotated[Decimal, Field(gt=0, lt=1)]
 
 
-class ShrinkageBounds(_Part):
+class ShrinkageBounds(Part):
     """Where a re-estimated m or k is clipped (§5)."""
 
     m: tuple[Positive, Positive]
     k: tuple[Positive, Positive]
 
 
-class TierDecay(_Part):
+class TierDecay(Part):
     """τ of one tier (§4): 1 before ``full_before`` months, linear to ``last_weight`` at ``zero_from``, then 0."""
 
     full_before: int = Field(ge=0)
@@ -260,7 +176,7 @@ class TierDecay(_Part):
     last_weight: Share
 
 
-class Decay(_Part):
+class Decay(Part):
     """τ by the source's own tier (§4)."""
 
     minor: TierDecay
@@ -268,14 +184,14 @@ class Decay(_Part):
     serious: TierDecay
 
 
-class Protection(_Part):
+class Protection(Part):
     """Weight of the M rates, P02 and P03 up to this month after a certified take-over (§5)."""
 
     until_month: int = Field(gt=0)
     weight: Share
 
 
-class Warehouse(_Part):
+class Warehouse(Part):
     """What the warehouse counts with."""
 
     response_limit_hours: Positive
@@ -291,7 +207,7 @@ class Warehouse(_Part):
     protection: tuple[Protection, ...]
 
 
-class Method(_Part):
+class Method(Part):
     """A whole methodology file; every number that decides a grade."""
 
     version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,30}$")
@@ -300,7 +216,7 @@ class Method(_Part):
     points_decimals: int = Field(ge=1, le=2)
     grades: tuple[Grade, ...] = Field(min_length=2)
     key_supervision_below_score: Decimal
-    pillars: dict[Literal["public", "market"], Pillar]
+    pillars: dict[str, Pillar]
     bonus_max_points: Decimal = Field(ge=0)
     domains: dict[str, Domain]
     indicators: dict[str, Indicator] = Field(min_length=1)
@@ -348,8 +264,9 @@ class LoadedMethod:
         return self.method.version
 
     def document(self) -> dict[str, Any]:
-        """Return the content as plain JSON types; decimals are text."""
-        return self.method.model_dump(mode="json", exclude_none=True)
+        """Return the content as plain JSON types; decimals are text, and ``order`` keeps what jsonb forgets."""
+        content = self.method.model_dump(mode="json", exclude_none=True)
+        return content | {"order": {name: list(content[name]) for name in ("pillars", "domains", "indicators", "caps")}}
 
 
 def load(version: str = DEFAULT_VERSION) -> LoadedMethod:
@@ -372,11 +289,12 @@ def _load_unchanged(path: Path, _modified_ns: int) -> LoadedMethod:
     except ValidationError as error:
         faults = sorted((source.line_of(fault["loc"]), _describe(source, fault)) for fault in error.errors())
         raise MethodError("\n".join(f"{path}:{line}: {text}" for line, text in faults)) from error
-    faults = sorted((source.line_of(location), location, reason) for location, reason in contradictions(method))
+    faults = sorted(
+        (source.line_of(location), f"{'.'.join(map(str, location))}: {reason}")
+        for location, reason in contradictions(method)
+    )
     if faults:
-        raise MethodError(
-            "\n".join(f"{path}:{line}: {'.'.join(map(str, location))}: {reason}" for line, location, reason in faults)
-        )
+        raise MethodError("\n".join(f"{path}:{line}: {text}" for line, text in faults))
     text = json.dumps(method.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
     return LoadedMethod(method=method, sha256=hashlib.sha256(text.encode()).hexdigest())
 
@@ -392,61 +310,6 @@ def load_file(path: Path) -> LoadedMethod:
 def _describe(source: document.Document, fault: Any) -> str:
     reason = {"extra_forbidden": "unknown key", "missing": "missing"}.get(fault["type"], fault["msg"])
     return f"{source.name_of(fault['loc'])}: {reason.removeprefix('Value error, ')}"
-
-
-def contradictions(method: Method) -> list[tuple[tuple[str | int, ...], str]]:
-    """Return what is well formed but cannot be true together, as (location, reason)."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
-    for code, indicator in method.indicators.items():
-        where = ("indicators", code)
-        if indicator.domain not in method.domains:
-            found.append(((*where, "domain"), f"there is no domain {indicator.domain!r}"))
-        elif (method.pillar_of(code) == "bonus") != (indicator.formula.kind == "bonus"):
-            found.append(((*where, "formula"), "a bonus formula belongs to a bonus domain, and only there"))
-        if indicator.max_points % method.quantum:
-            found.append(((*where, "max_points"), f"has more decimals than points_decimals {method.points_decimals}"))
-    if found:
-        return found
-    for domain, spec in method.domains.items():
-        if spec.pillar != "bonus" and spec.pillar not in method.pillars:
-            found.append((("domains", domain, "pillar"), f"there is no pillar {spec.pillar!r}"))
-    for name, pillar in method.pillars.items():
-        total = sum((method.indicators[code].max_points for code in method.members(pillar=name)), Decimal(0))
-        if total != pillar.points:
-            found.append((("pillars", name, "points"), f"is {pillar.points}, its indicators add up to {total}"))
-    total = sum((pillar.points for pillar in method.pillars.values()), Decimal(0))
-    if total != 100 or len(method.pillars) != 2:
-        found.append((("pillars",), f"must be public and market and add up to 100, not {total}"))
-    found += _contradictions_of_scale(method)
-    for code in method.warehouse.severity:
-        if code not in method.indicators:
-            found.append((("warehouse", "severity", code), f"there is no indicator {code!r}"))
-    for tier, decay in method.warehouse.decay:
-        if decay.zero_from < decay.full_before:
-            found.append((("warehouse", "decay", tier), "zero_from is before full_before"))
-    for name in ("m", "k"):
-        low, high = getattr(method.shrinkage_bounds, name)
-        if low > high:
-            found.append((("shrinkage_bounds", name), "the lower bound is above the upper"))
-    return found
-
-
-def _contradictions_of_scale(method: Method) -> list[tuple[tuple[str | int, ...], str]]:
-    found: list[tuple[tuple[str | int, ...], str]] = []
-    if len(set(method.scale)) != len(method.scale):
-        found.append((("grades",), "a grade is listed twice"))
-    for index, (better, worse) in enumerate(zip(method.grades, method.grades[1:], strict=False)):
-        pairs = list(zip(better.minima(), worse.minima(), strict=True))
-        if better.min_score is None or any(high < low for high, low in pairs) or pairs[0][0] == pairs[0][1]:
-            found.append((("grades", index), f"{better.code} must ask for more than {worse.code} below it"))
-    last = method.grades[-1]
-    if any(last.minima()) or last.needs_certainty:
-        found.append((("grades", len(method.grades) - 1), f"{last.code} is the last grade and takes everyone else"))
-    for code, cap in method.caps.items():
-        for at, grade in (("grade", cap.grade), ("repeat", cap.repeat.grade if cap.repeat else None)):
-            if grade is not None and grade not in method.scale:
-                found.append((("caps", code, at), f"there is no grade {grade!r}"))
-    return found
 
 
 def warehouse_variables(method: Method) -> dict[str, Any]:

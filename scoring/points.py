@@ -12,18 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv, gammaincinv, ndtr
 
-from scoring.method import (
-    Bonus,
-    Deduction,
-    Formula,
-    Indicator,
-    Method,
-    NormalScore,
-    Rate,
-    Ratio,
-    RelativeRisk,
-    State,
-)
+from scoring.formulas import Bonus, Deduction, Formula, NormalScore, Rate, Ratio, RelativeRisk, State
+from scoring.method import Indicator, Method
 
 Array = np.ndarray[Any, Any]
 

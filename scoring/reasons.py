@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from scoring.formulas import Bonus, Deduction, NormalScore, Rate, Ratio, RelativeRisk, State
 from scoring.indicators import FEED_MISSING, NO_ESTIMATE, NO_EXPOSURE, NOT_APPLICABLE
-from scoring.method import Bonus, Deduction, Indicator, NormalScore, Rate, Ratio, RelativeRisk, State
+from scoring.method import Indicator
 
 
 @dataclass(frozen=True)

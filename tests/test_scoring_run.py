@@ -78,6 +78,7 @@ def test_explain__every_enterprise__parts_sum_to_the_score():
         ]
         assert sum(parts) + found["bonus"]["counted_points"] == found["score"]
         assert [pillar["max_points"] for pillar in found["pillars"]] == [Decimal(50), Decimal(50)]
+        assert [pillar["code"] for pillar in found["pillars"]] == ["public", "market"]
 
 
 def test_explain__indicator__shows_counts_reason_and_evidence_worst_first():
