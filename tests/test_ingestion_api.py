@@ -1,0 +1,165 @@
+"""The paged API: a real server in this process, pages kept byte for byte, a cursor that moves only with its batch."""
+
+import json
+import threading
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ingestion import api_reader, night
+from ingestion.load import no_check
+from warehouse.connection import connect
+from warehouse.settings import get_settings
+from warehouse.stages import StoppedByGate
+
+DAY, NEXT_DAY = date(2026, 10, 30), date(2026, 10, 31)
+PROFILE = """\
+feed: complaints
+office_zh: 测试平台
+format: json_api
+url_setting: complaints_api_url
+path: /v1/complaints
+page_size: 2
+columns: {complaint_id: 编号, submitted_at: 时间, title: 标题, support_count: 点赞}
+ignore: [备注]
+constants: {channel_code: mashangban, category_code: other, status_code: submitted}
+dates: {submitted_at: "%Y-%m-%d %H:%M:%S"}
+"""
+
+
+@pytest.fixture
+def office(warehouse_database, monkeypatch):
+    """A server over a list of (day, record); ``failures`` makes the next answers fail with that status."""
+
+    class Office(BaseHTTPRequestHandler):
+        records: list = []
+        failures: list = []
+        asked: list = []
+
+        def do_GET(self):
+            Office.asked.append(self.path)
+            if Office.failures:
+                self.send_response(Office.failures.pop(0))
+                self.end_headers()
+                return
+            query = parse_qs(urlsplit(self.path).query)
+            start, limit = int(query.get("updated_since", ["0"])[0]), int(query["limit"][0])
+            known = [record for day, record in Office.records if day <= query["until"][0]]
+            page = known[start : start + limit]
+            body = json.dumps(
+                {"data": page, "next_cursor": str(start + len(page)) if page else None}, ensure_ascii=False
+            )
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_message):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Office)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("COMPLAINTS_API_URL", f"http://127.0.0.1:{server.server_port}")
+    get_settings.cache_clear()
+    (warehouse_database / "platform.yml").write_text(PROFILE, encoding="utf-8")
+    Office.sources = warehouse_database
+    yield Office
+    server.shutdown()
+    server.server_close()
+    Office.records, Office.failures, Office.asked = [], [], []
+
+
+def record(number, **changes):
+    return {"编号": number, "时间": "2026-10-01 08:00:00", "标题": "漏水", "点赞": 3, "备注": "x", **changes}
+
+
+def pull(office, day=DAY, check=no_check):
+    return night.ingest_feed("complaints", day, check=check, sources=office.sources)
+
+
+def query(statement):
+    with connect("pc_ingestion") as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_pull__over_several_pages__loads_all_and_keeps_the_pages(office):
+    office.records[:] = [(DAY.isoformat(), record(f"a{number}")) for number in range(5)]
+    (report,) = pull(office)
+    assert (report.status, report.rows_in, report.rows_accepted) == ("loaded", 5, 5)
+    assert query("select cursor, business_date from ops.source_cursors") == [("5", DAY)]
+    ((path,),) = query("select archive_path from ops.batches")
+    pages = sorted((get_settings().archive_dir / path).iterdir())
+    assert [len(json.loads(page.read_bytes())["data"]) for page in pages] == [2, 2, 1]
+    assert pull(office) == [] and query("select count(*) from raw.complaints") == [(5,)]
+
+
+def test_pull__next_night__brings_only_what_changed(office):
+    office.records[:] = [(DAY.isoformat(), record("a")), (NEXT_DAY.isoformat(), record("a", 标题="停电"))]
+    assert pull(office)[0].rows_in == 1
+    assert pull(office, NEXT_DAY)[0].rows_accepted == 1
+    assert query("select title from raw.complaints order by known_on") == [("漏水",), ("停电",)]
+
+
+def test_pull__with_bad_records__refuses_them_by_their_ordinal(office):
+    office.records[:] = [
+        (DAY.isoformat(), found)
+        for found in (
+            record("a"),
+            record("b", 时间="昨天"),
+            record("c", 点赞=2.5),
+            record("d", 标题="零\x00字节"),
+            record("e", 标题=None),
+        )
+    ]
+    (report,) = pull(office)
+    assert (report.rows_accepted, report.rows_rejected) == (2, 3)
+    found = query("select row_number, reason_code, payload from quarantine.rejected_rows order by 1")
+    assert [one[:2] for one in found] == [
+        (2, "TYPE_INVALID_TIMESTAMP"), (3, "TYPE_INVALID_NUMBER"), (4, "TEXT_UNREADABLE")
+    ]  # fmt: skip
+    assert json.loads(found[0][2])["编号"] == "b"
+
+
+def test_pull__unknown_name__refuses_the_batch_and_keeps_the_cursor(office):
+    office.records[:] = [(DAY.isoformat(), record("a", 新字段="x"))]
+    (report,) = pull(office)
+    assert report.status == "refused" and "新字段" in report.message
+    assert query("select count(*) from ops.source_cursors") == [(0,)]
+
+
+def test_pull__stopped_by_gate__comes_again_the_next_night(office):
+    office.records[:] = [(DAY.isoformat(), record("a")), (NEXT_DAY.isoformat(), record("b"))]
+
+    def stop(_stats):
+        raise StoppedByGate("no")
+
+    assert pull(office, check=stop)[0].is_stopped_by_gate
+    assert query("select count(*) from ops.source_cursors") == [(0,)]
+    assert pull(office, NEXT_DAY)[0].rows_accepted == 2
+
+
+def test_pull__server_busy_at_first__tries_again(office):
+    office.records[:] = [(DAY.isoformat(), record("a"))]
+    office.failures[:] = [503, 429]
+    assert pull(office)[0].rows_accepted == 1
+
+
+def test_pull__server_says_no__is_refused_with_its_answer(office):
+    office.failures[:] = [403]
+    (report,) = pull(office)
+    assert report.status == "refused" and "403" in report.message and len(office.asked) == 1
+
+
+def test_pull__server_gone__is_refused_with_its_address(office, monkeypatch):
+    monkeypatch.setenv("COMPLAINTS_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(api_reader, "ATTEMPTS", 2)
+    get_settings.cache_clear()
+    (report,) = pull(office)
+    assert report.status == "refused" and "127.0.0.1:9" in report.message
+
+
+def test_pull__no_address__says_which_setting(office, monkeypatch):
+    monkeypatch.delenv("COMPLAINTS_API_URL")
+    get_settings.cache_clear()
+    assert "COMPLAINTS_API_URL" in pull(office)[0].message
