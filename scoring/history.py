@@ -1,7 +1,7 @@
 """What earlier runs decided, for hysteresis: the grade in force, and what scores gave at month and quarter ends.
 
-Owns which earlier run counts: of the same method (another one may run in its shadow), the last one of each business date
-before tonight's, unless a gate stopped it. Reads only.
+Owns which earlier run counts: of the same method (another one may run in its shadow), the last one of each business
+date before tonight's, unless a gate stopped it. Reads only.
 """
 
 import hashlib

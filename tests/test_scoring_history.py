@@ -6,6 +6,7 @@ import pytest
 from scoring_marts import GOOD, NEW, Firm, read, write_marts
 from test_scoring_grading import A_COUNTS, USCC
 
+from scoring.method import METHODS_DIR
 from scoring.run import grade
 from warehouse.connection import connect
 
@@ -60,3 +61,13 @@ def test_history__firm_that_is_new__starts_freely():
     write_marts([Firm("91150200DDDDDDDDD4", counts=GOOD | {"M03": [(NEW, 12, 490, 500)]})])
     report = grade(date(2026, 10, 31))
     assert report.grades["AA"] == 1
+
+
+def test_history__method_in_the_shadow__does_not_count(monkeypatch, tmp_path):
+    for version in ("2026.1", "2027.1"):
+        text = (METHODS_DIR / "2026.1.yml").read_text(encoding="utf-8")
+        (tmp_path / f"{version}.yml").write_text(text.replace('"2026.1"', f'"{version}"'), encoding="utf-8")
+    monkeypatch.setattr("scoring.method.METHODS_DIR", tmp_path)
+    write_marts([Firm(USCC, counts=ORDINARY_NIGHT)])
+    assert grade(date(2026, 10, 30), method_version="2027.1").grades["A"] == 1
+    assert night(date(2026, 10, 31), GOOD_NIGHT) == "AA"
