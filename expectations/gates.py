@@ -77,7 +77,7 @@ def measures(
     """
     rows_in = stats["rows_in"]
     usual = _usual(history, settings)
-    usual_rows = statistics.median(one["rows_in"] for one in usual) if usual else None
+    sizes = [one["rows_in"] for one in usual]
     age = stats.get("days_since_latest_event")
     limits = settings["stale_after_days"]
     unknown = stats.get("unknown_code_counts") or {}
@@ -89,8 +89,9 @@ def measures(
         "rejected_ratio": stats["rows_rejected"] / rows_in if rows_in else None,
         "unknown_code_ratio": sum(unknown.values()) / rows_in if rows_in else None,
         "new_code_count": len(unknown) + sum(len(codes) for codes in (stats.get("new_codes") or {}).values()),
-        "usual_rows": usual_rows,
-        "volume_ratio": rows_in / usual_rows if usual_rows else None,
+        "smallest_rows": min(sizes, default=None),
+        "volume_to_smallest_ratio": rows_in / min(sizes) if sizes else None,
+        "volume_to_largest_ratio": rows_in / max(sizes) if sizes else None,
         "largest_fill_drop": max(fill_drops(stats, usual).values(), default=None),
         "days_since_latest_event": age,
         "days_over_stale_limit": None if age is None else age - limits.get(stats["feed"], limits["default"]),

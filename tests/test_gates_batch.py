@@ -38,8 +38,8 @@ BROKEN = {
     "batch_unknown_codes_are_few": {"unknown_code_counts": {"category_code": 11}},
     "batch_has_no_new_codes": {"new_codes": {"category_code": ["noise"]}},
     "batch_volume_is_not_torn": {"rows_in": 9, "rows_accepted": 6},
-    "batch_volume_is_usual": {"rows_in": 39, "rows_accepted": 36},
-    "batch_volume_is_not_multiplied": {"rows_in": 5001, "rows_accepted": 4998},
+    "batch_volume_is_usual": {"rows_in": 49, "rows_accepted": 46},
+    "batch_volume_is_not_multiplied": {"rows_in": 2001, "rows_accepted": 1998},
     "batch_fill_rates_hold": {"fill_ratios": {"community_id": 0.4, "resolved_at": 0.7}},
     "batch_fill_rates_are_usual": {"fill_ratios": {"community_id": 0.7, "resolved_at": 0.7}},
     "batch_is_fresh": {"days_since_latest_event": 8},
@@ -101,6 +101,12 @@ def test_batch__refused__names_expectation_rows_and_page(warehouse_database, usu
 
 def test_batch__profile_without_history__is_not_measured_against_it(warehouse_database):
     gates.check_batch({**HEALTHY, **BROKEN["batch_volume_is_not_torn"], "unknown_code_counts": {}})
+
+
+def test_batch__small_addition_after_whole_lists__is_not_torn(warehouse_database, monkeypatch):
+    sizes = [{"rows_in": rows, "fill_ratios": {}} for rows in (6, 50_000, 50_000)]
+    monkeypatch.setattr(gates, "_history", lambda stats, settings: sizes)
+    gates.check_batch({**HEALTHY, "rows_in": 3, "rows_accepted": 3, "rows_rejected": 0, "rows_duplicate": 0})
 
 
 def test_batch__few_rows__is_not_refused_for_a_ratio(warehouse_database):

@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
 PORT = 5432  # names the socket file; nothing listens on TCP
 MAJOR_VERSION = "18"
 SOCKET_PATH_LIMIT = 107  # bytes, sun_path of Linux
@@ -194,12 +197,8 @@ def _run(arguments: list[str], server: Server) -> subprocess.CompletedProcess[by
 def _is_ready(server: Server) -> bool:
     if not (server.socket_dir / f".s.PGSQL.{server.port}").exists():
         return False
-    return (
-        _run(
-            [_program(server.home, "pg_isready"), "-q", "-h", str(server.socket_dir), "-p", str(server.port)], server
-        ).returncode
-        == 0
-    )
+    address = make_conninfo(host=str(server.socket_dir), port=server.port)
+    return pq.PGconn.ping(address.encode()) == pq.Ping.OK  # asked before every connection: no process of its own
 
 
 @contextmanager
