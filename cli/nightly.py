@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli import airflow_environment
-from cli.steps import StepEvent, listening
+from cli.steps import INPUTS, StepEvent, listening
 from warehouse.business_date import ZONE
 from warehouse.connection import parameters
 from warehouse.settings import get_settings
@@ -126,7 +126,7 @@ class _Progress:
                 self._status = self._console.status(name)
                 self._status.start()
             return
-        line = f"{MARKS[event.status]} {name:<44} {event.seconds:6.1f} s  {escape(event.message)}"
+        line = f"{MARKS[event.status]} {name:<44} {event.seconds:6.1f} s  {escape(event.message.partition(INPUTS)[0])}"
         self._console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -68,7 +68,7 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
     python = sys.executable
     found = []
     if settings.tendering_url is None:
-        command = (python, "-m", "publishing.sandbox", "--port", str(ports.sandbox))
+        command: tuple[str, ...] = (python, "-m", "publishing.sandbox", "--port", str(ports.sandbox))
         found.append(Service("sandbox", command, "招标系统沙箱 tendering sandbox", ports.sandbox))
     store = settings.data_dir / "sample" / "complaints_api"
     if settings.complaints_api_url is None and store.exists():

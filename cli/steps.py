@@ -4,20 +4,25 @@ Owns how the packages follow one another. The DAGs say when; this says what. Pac
 a scheduler's process that runs one of them pays for that one only.
 """
 
+import hashlib
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from warehouse.connection import Role, connect
+from warehouse.settings import PROJECT_ROOT, get_settings
 from warehouse.stages import StageNote, StoppedByGate, stage
 
 if TYPE_CHECKING:
     from ingestion.batches import BatchReport
 
 REGISTERS_STAGE = "ingest_registers"
+DONE = ("done", "nothing new")
+INPUTS = " · inputs "
 EVENT_FEEDS = ("complaints", "inspections", "funds")
 
 
@@ -107,22 +112,37 @@ def _feed_message(reports: list["BatchReport"]) -> str:
 
 
 def build_models(business_date: date) -> None:
-    """Build the warehouse as known on ``business_date``; skipped when the same night was built from the same rows."""
+    """Build the warehouse as known on ``business_date``; nothing new when the marts hold just that already."""
     from scoring.method import load, warehouse_variables
-    from warehouse.transformation import build
 
     with _step("pc_dbt", business_date, "build_warehouse", "build_models") as note:
-        results = build(business_date, variables=warehouse_variables(load().method))
-        note.message = f"{len(results)} models, seeds and tests"
+        variables = warehouse_variables(load().method)
+        inputs = _inputs_of_models(business_date, variables)
+        if _newest_build() == (business_date, inputs):
+            note.is_new, note.message = False, f"the marts hold these inputs already{inputs}"
+            return
+        with connect("pc_dbt") as connection:  # a kill in the middle leaves marts of two nights: say so beforehand
+            connection.execute(
+                "select ops.record_stage(%s, 'build_warehouse', 'build_models', 'failed', %s, 0)",
+                (business_date, "it was interrupted; the marts may be of two nights"),
+            )
+        from warehouse.transformation import build
+
+        results = build(business_date, variables=variables)
+        note.message = f"{len(results)} models, seeds and tests{inputs}"
 
 
 def check_score_inputs(business_date: date) -> None:
     """Door 2. Raises StoppedByGate when tonight's marts would give wrong grades."""
-    from expectations import gates
-
     with _step("pc_gatekeeper", business_date, "grade_enterprises", "check_score_inputs") as note:
+        inputs = _fingerprint(_newest_build(), _files("expectations", "yml", "py"))
+        note.message = f"door 2 is open{inputs}"
+        if _is_done(business_date, "grade_enterprises", "check_score_inputs", inputs):
+            note.is_new = False
+            return
+        from expectations import gates
+
         gates.check_score_inputs(business_date)
-        note.message = "door 2 is open"
 
 
 def grade_enterprises(business_date: date) -> None:
@@ -132,20 +152,24 @@ def grade_enterprises(business_date: date) -> None:
     with _step("pc_scoring", business_date, "grade_enterprises", "grade_enterprises") as note:
         report = grade(business_date)
         note.is_new = report.is_new
-        note.message = f"run {report.run_id}"
+        grades = ", ".join(f"{code} {count}" for code, count in report.grades.items() if count)
+        note.message = f"run {report.run_id}: {grades}"
 
 
 def check_grades(business_date: date) -> None:
-    """Door 3 on the night's newest run. Without a run there is nothing to check or to publish."""
-    from expectations import gates
-
+    """Door 3 on the night's newest run. Without a run, or with one that is published, there is nothing to check."""
     with _step("pc_gatekeeper", business_date, "publish_grades", "check_grades") as note:
         run_id = newest_run(business_date)
+        note.is_new = run_id is not None and not _is_published(run_id)
         if run_id is None:
-            note.is_new, note.message = False, "no grades were computed for this night: what is published stands"
-            return
-        gates.check_grades(run_id, business_date)
-        note.message = f"door 3 is open for run {run_id}"
+            note.message = "no grades were computed for this night: what is published stands"
+        elif not note.is_new:
+            note.message = f"run {run_id} passed and is published"
+        else:
+            from expectations import gates
+
+            gates.check_grades(run_id, business_date)
+            note.message = f"door 3 is open for run {run_id}"
 
 
 def publish_grades(business_date: date) -> None:
@@ -182,12 +206,23 @@ def deliver_grades(business_date: date) -> None:
 
 
 def build_pages(business_date: date) -> None:
-    """Build the month's pages for regulators from what is published, with the age of every feed."""
-    from scorecards.build import build
-
+    """Build the month's pages from what is published; the pages of a later night of the month stay as they are."""
     with _step("pc_pages", business_date, "build_scorecards", "build_pages") as note:
+        with connect("pc_pages") as connection:
+            newest = connection.execute("select publication_id, business_date from publishing.data_age").fetchone()
+        inputs = _fingerprint(_newest_build(), newest, _files("scorecards", "py", "j2", "css"))
+        month = f"{business_date:%Y-%m}"
+        if newest and newest[1] > business_date and f"{newest[1]:%Y-%m}" == month:
+            note.is_new, note.message = False, f"the pages show the later night of {newest[1]}"
+            return
+        folder = get_settings().data_dir / "pages" / month
+        if (folder / "index.html").exists() and _is_done(business_date, "build_scorecards", "build_pages", inputs):
+            note.is_new, note.message = False, f"the pages show this night already{inputs}"
+            return
+        from scorecards.build import build
+
         written = build(business_date)
-        note.message = f"{len(written)} pages"
+        note.message = f"{len(written)} pages{inputs}"
 
 
 def newest_run(business_date: date) -> str | None:
@@ -198,3 +233,56 @@ def newest_run(business_date: date) -> str | None:
             (business_date,),
         ).fetchone()
     return str(row[0]) if row else None
+
+
+def _is_published(run_id: str) -> bool:
+    with connect("pc_gatekeeper") as connection:
+        return bool(connection.execute("select 1 from publishing.publications where run_id = %s", (run_id,)).fetchone())
+
+
+def _inputs_of_models(business_date: date, variables: Mapping[str, Any]) -> str:
+    with connect("pc_dbt") as connection:
+        batches = connection.execute(
+            "select batch_id, status, business_date from ops.batches where business_date <= %s order by batch_id",
+            (business_date,),
+        ).fetchall()
+    return _fingerprint(business_date, variables, batches, _files("dbt_project", "sql", "yml", "csv"))
+
+
+def _newest_build() -> tuple[date, str] | None:
+    """Return the night the marts hold and the fingerprint of what they were built from; None when torn or not built."""
+    with connect("pc_gatekeeper") as connection:
+        row = connection.execute(
+            """
+            select business_date, status, message from ops.stage_runs
+            where stage = 'build_warehouse' and step = 'build_models' order by finished_at desc limit 1
+            """
+        ).fetchone()
+    if row is None or row[1] not in DONE:
+        return None
+    return row[0], INPUTS + row[2].rpartition(INPUTS)[2]
+
+
+def _is_done(business_date: date, name: str, step: str, inputs: str) -> bool:
+    with connect("pc_gatekeeper") as connection:
+        row = connection.execute(
+            "select status, message from ops.stage_runs where business_date = %s and stage = %s and step = %s",
+            (business_date, name, step),
+        ).fetchone()
+    return row is not None and row[0] in DONE and row[1].endswith(inputs)
+
+
+def _files(folder: str, *endings: str) -> list[tuple[str, str]]:
+    """Return the path and content hash of every file of a package: a step is new when its code is."""
+    root = PROJECT_ROOT / folder
+    skipped = {"target", "logs", "dbt_packages", "__pycache__"}
+    return [
+        (str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lstrip(".") in endings and not skipped & set(path.relative_to(root).parts)
+    ]
+
+
+def _fingerprint(*parts: Any) -> str:
+    """Return the end of a step's message that says what it worked on."""
+    return INPUTS + hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:12]

@@ -97,15 +97,17 @@ def _gates(console: Console, rows: list[dict[str, Any]]) -> None:
     for door, name in ((1, "batches"), (2, "score inputs"), (3, "grades")):
         chosen = [row for row in rows if row["door"] == door]
         stopped = [row for row in chosen if not row["is_success"]]
-        warned = [one for row in chosen for one in row["missed"] if one["severity"] == "warning"]
+        warned = [(row, one) for row in chosen for one in row["missed"] if one["severity"] == "warning"]
         verdict = (
             f"[red]{len(stopped)} stopped[/red]" if stopped else "[green]open[/green]" if chosen else "not reached"
         )
         console.print(
             f"第{'一二三'[door - 1]}道门 door {door} ({name}): {len(chosen)} checked, {verdict}", highlight=False
         )
-        for one in warned[:6]:
-            console.print(f"    [yellow]![/yellow] {escape(one['zh'])} {escape(one['en'])}: {escape(one['observed'])}")
+        for row, one in warned[:6]:
+            found = "; ".join(" ".join(map(str, example.values())) for example in one["rows"][:3])
+            text = f"{row['suite']} {row['subject']}: {one['zh']} {one['en']} ({found or one['observed']})"
+            console.print(f"    [yellow]![/yellow] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 def _grades(console: Console, grades: list[dict[str, Any]], deliveries: list[dict[str, Any]]) -> None:
