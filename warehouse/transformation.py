@@ -20,6 +20,7 @@ from warehouse.settings import PROJECT_ROOT, get_settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 BAD = ("error", "fail", "runtime error")
+SHOWN = 5  # failing models and tests a message names
 
 
 class TransformationError(RuntimeError):
@@ -63,17 +64,19 @@ def build(
     if full_parse:
         _manifest.cache_clear()
     with _environment():
-        manifest = _manifest(_project_state())
+        manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"))
         arguments = ["build", *_common(), "--vars", json.dumps(_variables(business_date, variables))]
         if select:
             arguments += ["--select", *([select] if isinstance(select, str) else select)]
+            arguments += ["--indirect-selection", "buildable"]  # no test of a table that this call does not build
         if not unit_tests:
             arguments += ["--exclude-resource-type", "unit_test"]
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     results = list(getattr(outcome.result, "results", None) or [])
     bad = [f"{found.node.name}: {_one_line(found.message)}" for found in results if str(found.status) in BAD]
     if bad:
-        raise TransformationError("; ".join(bad))
+        more = f"; and {len(bad) - SHOWN} more, see {target_dir() / 'logs' / 'dbt.log'}" if len(bad) > SHOWN else ""
+        raise TransformationError("; ".join(bad[:SHOWN]) + more)
     if not outcome.success:
         raise TransformationError(f"dbt could not run: {_one_line(outcome.exception)}")
     return [_result(found) for found in results]
@@ -112,6 +115,17 @@ def _manifest(_state: tuple[tuple[str, int], ...]) -> Any:
     if not outcome.success:
         raise TransformationError(f"the dbt project cannot be read: {_one_line(outcome.exception)}")
     return outcome.result
+
+
+def _manifest_of(database: str) -> Any:
+    """Return the parsed project with every relation in ``database``: one parse serves all databases of a process."""
+    manifest = _manifest(_project_state())
+    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+        if node.database != database:
+            if getattr(node, "relation_name", None):
+                node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
+            node.database = database
+    return manifest
 
 
 def _variables(business_date: date, given: Mapping[str, Any] | None) -> dict[str, Any]:

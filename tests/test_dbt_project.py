@@ -1,0 +1,185 @@
+"""The dbt project's own rules, read from its manifest and files: layers, descriptions, keys, tests, one date."""
+
+import re
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from warehouse import transformation
+
+LAYERS = ("staging", "intermediate", "marts")
+PROJECT = transformation.PROJECT_DIR
+WALL_CLOCK = re.compile(
+    r"\b(current_date|current_timestamp|localtimestamp|now\s*\(|clock_timestamp|statement_timestamp|run_started_at|modules\.datetime)",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(migrated_template):
+    """The parsed project."""
+    with transformation._environment():
+        return transformation._manifest(transformation._project_state())
+
+
+def models_of(manifest):
+    return {key: node for key, node in manifest.nodes.items() if node.resource_type == "model"}
+
+
+def wrong_edges(nodes, sources=()):
+    """Edges that go backwards or skip the raw layer's only reader, as (from, to)."""
+    found = []
+    for key, node in nodes.items():
+        for parent in node.depends_on.nodes:
+            if parent.startswith("source.raw") or ".raw." in parent:
+                if node.schema != "staging":
+                    found.append((parent, key))
+            elif parent in nodes and LAYERS.index(nodes[parent].schema) > LAYERS.index(node.schema):
+                found.append((parent, key))
+    return found
+
+
+def test_models__all__lie_in_exactly_three_built_layers(manifest):
+    assert {node.schema for node in models_of(manifest).values()} == set(LAYERS)
+    for node in models_of(manifest).values():
+        prefix = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_", "mart_")}[node.schema]
+        assert node.name.startswith(prefix), node.name
+
+
+def test_edges__all__go_forward_only(manifest):
+    assert wrong_edges(models_of(manifest)) == []
+
+
+def test_edges__a_backward_one__is_found(manifest):
+    nodes = {key: node.__class__.from_dict(node.to_dict()) for key, node in models_of(manifest).items()}
+    nodes["model.property_credit.stg_funds"].depends_on.nodes.append("model.property_credit.fct_fund_entries")
+    nodes["model.property_credit.fct_fund_entries"].depends_on.nodes.append("source.property_credit.raw.funds")
+    assert len(wrong_edges(nodes)) == 2
+
+
+def test_models__all__are_described_with_their_grain_last(manifest):
+    for node in models_of(manifest).values():
+        assert re.search(r"One row per [^.]+\.$", node.description.strip()), node.name
+
+
+def test_models__all__have_a_key_test_and_every_test_is_an_error(manifest):
+    kinds = defaultdict(set)
+    for node in manifest.nodes.values():
+        if node.resource_type == "test":
+            assert str(node.config.severity).lower() == "error" and node.config.enabled, node.name
+            if getattr(node, "attached_node", None):
+                kinds[node.attached_node].add(node.test_metadata.name)
+    for key, node in models_of(manifest).items():
+        assert "unique_key" in kinds[key], f"{node.name} has no key test"
+
+
+def test_models__with_a_foreign_key__have_a_relationship_test(manifest):
+    related = defaultdict(set)
+    for node in manifest.nodes.values():
+        if (
+            node.resource_type == "test"
+            and getattr(node, "attached_node", None)
+            and node.test_metadata.name == "relationships"
+        ):
+            related[node.attached_node].add(node.column_name)
+    owners = {"stg_communities", "stg_enterprises", "dim_community", "dim_enterprise"}
+    for key, node in models_of(manifest).items():
+        if node.schema != "marts" or node.name in owners:
+            continue
+        for column in ("uscc", "community_id", "region_code"):
+            if column in node.columns and node.name != "dim_region":
+                assert column in related[key], f"{node.name}.{column} has no relationship test"
+
+
+def test_marts__all__have_an_enforced_contract(manifest):
+    marts = [node for node in models_of(manifest).values() if node.schema == "marts"]
+    assert len(marts) >= 14
+    assert all(node.contract.enforced and node.columns for node in marts)
+
+
+def test_sql__all__knows_no_date_but_the_business_date():
+    for path in sorted(PROJECT.rglob("*.sql")):
+        assert not WALL_CLOCK.search(path.read_text("utf-8")), f"{path} reads the wall clock"
+
+
+@pytest.mark.parametrize("text", ["where a > current_date", "select now()", "NOW ()", "{{ run_started_at }}"])
+def test_wall_clock__in_sql__is_found(text):
+    assert WALL_CLOCK.search(text)
+
+
+def test_sql__all__stays_within_what_a_distributed_server_can_run():
+    """Statements that a Citus coordinator refuses (measured): none is needed here."""
+    refused = re.compile(r"\b(with\s+recursive|grouping\s+sets|merge\s+into|lateral)\b", re.IGNORECASE)
+    for path in sorted((PROJECT / "models").rglob("*.sql")):
+        assert not refused.search(path.read_text("utf-8")), path
+
+
+def test_marts__of_complaints__carry_no_person_and_no_text(manifest):
+    personal = {"reporter_name", "reporter_phone", "title", "content", "reply", "staff_name", "counterparty_name"}
+    for node in models_of(manifest).values():
+        assert not personal & set(node.columns), node.name
+        assert not any(re.search(rf"\b{name}\b", node.raw_code) for name in personal), node.name
+
+
+def test_variables__defaults__equal_method_2026_1():
+    from scoring.method import load, warehouse_variables
+
+    defaults = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
+    given = warehouse_variables(load("2026.1").method)
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {str(key): plain(inner) for key, inner in value.items()}
+        return [plain(inner) for inner in value] if isinstance(value, list) else Decimal(str(value))
+
+    for name in set(defaults) - {"windows", "caps"}:
+        assert plain(defaults[name]) == plain(given[name]), name
+    for name, months in defaults["windows"].items():
+        assert given["windows"][name] == months, name
+    for code, numbers in defaults["caps"].items():
+        for name, value in numbers.items():
+            wanted = given["caps"][code][name]
+            assert value == ({"within_months": wanted["within_months"]} if name == "repeat" else wanted), (code, name)
+
+
+def test_variables__given_by_a_method__are_laid_over_the_defaults():
+    merged = transformation._variables(date(2026, 10, 31), {"windows": {"P02": 12}, "repeat_within_days": 15})
+    assert merged["windows"]["P02"] == 12 and merged["windows"]["P01"] == 36
+    assert merged["repeat_within_days"] == 15 and merged["business_date"] == "2026-10-31"
+
+
+def test_seeds__codes__equal_the_contracts_code_lists():
+    """Every code a feed may deliver has its label in the seed, and the seed has no other."""
+    import csv
+
+    with open(PROJECT / "seeds" / "codes.csv", encoding="utf-8", newline="") as handle:
+        seeded = defaultdict(set)
+        for row in csv.DictReader(handle):
+            seeded[row["list_code"]].add(row["code"])
+            assert row["label_zh"] and row["valid_from"]
+    staged = {}
+    for path in sorted((PROJECT / "models" / "staging").glob("stg_*.yml")):
+        for model in yaml.safe_load(path.read_text("utf-8"))["models"]:
+            for column in model.get("columns", []):
+                for found in column["data_tests"]:
+                    if "listed_code" in found:
+                        list_code = found["listed_code"]["arguments"]["list_code"]
+                        staged[model["name"].removeprefix("stg_"), column["name"]] = list_code
+    from ingestion import feeds
+
+    for feed in map(feeds.get, feeds.NAMES):
+        for field in feed.fields:
+            if field.codes and (feed.name, field.name) in staged:
+                assert set(field.codes) == seeded[staged[feed.name, field.name]], (feed.name, field.name)
+            elif field.codes and field.name != "currency_code":
+                pytest.fail(f"{feed.name}.{field.name} has codes and no listed_code test")
+
+
+def test_regions__the_high_tech_zone__has_a_statistical_code():
+    lines = Path(PROJECT / "seeds" / "regions.csv").read_text("utf-8").splitlines()
+    assert any(line.startswith("150271,稀土高新区,150200,district,statistical") for line in lines)
+    assert any(line.startswith("152201,乌兰浩特市,") for line in lines)
