@@ -29,6 +29,8 @@ from warehouse import connection
 from warehouse.business_date import arrival
 from warehouse.stages import StoppedByGate
 
+pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own pool keeps 30 MiB more for no speed (measured 2026-11)
+
 Check = Callable[[BatchStats], None]
 
 BLOCKS_AHEAD = 1

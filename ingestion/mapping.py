@@ -10,7 +10,7 @@ import polars_hash
 from ingestion.blocks import Block
 from ingestion.contract import Feed
 from ingestion.profile import TEMPLATE, Profile
-from ingestion.values import trimmed
+from ingestion.values import nulls, trimmed
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Mapper:
             else:
                 column = found.get(field.name)
                 if column is None:
-                    column = polars.repeat(None, height, dtype=polars.String, eager=True)
+                    column = nulls(polars.String(), height)
             for removed in self._removed(field.name):
                 column = column.str.replace_all(removed, "", literal=True)
             columns.append(column.alias(field.name))

@@ -9,7 +9,7 @@ import polars
 from ingestion.contract import Feed, Row
 from ingestion.mapping import Mapped
 from ingestion.profile import Profile
-from ingestion.values import convert, empty_type, quick, trimmed, with_the_rest
+from ingestion.values import convert, empty_type, nulls, quick, trimmed, with_the_rest
 from warehouse.business_date import end_of
 
 MACHINE_BITS = 62
@@ -69,13 +69,14 @@ class Checker:
         for contract in self.feed.fields:
             text = fields[contract.name]
             if contract.name in empty and "" not in self.profile.codes.get(contract.name, {}):
-                typed = polars.repeat(None, height, dtype=empty_type(contract), eager=True)
+                typed = nulls(empty_type(contract), height)
                 converted[contract.name] = []
             else:
                 if contract.name in quickly.columns:
                     typed, found = with_the_rest(contract, text, quickly[contract.name], self.profile)
                 else:
-                    typed, found = convert(contract, trimmed(text), self.profile)
+                    is_trimmed = contract.type in ("text", "uscc")  # by the mapper
+                    typed, found = convert(contract, text if is_trimmed else trimmed(text), self.profile)
                 converted[contract.name] = found
             columns.append(typed.alias(contract.name))
         frame = polars.DataFrame(columns)
@@ -87,11 +88,30 @@ class Checker:
                 if missing.any():
                     problems.append(Problem("REQUIRED_MISSING", contract.name, missing))
             problems += [Problem(code, contract.name, mask) for code, mask in converted[contract.name]]
+        problems += self._check_lengths(frame, empty)
         problems += self._check_values(frame, empty)
         order = {name: place for place, name in enumerate(self.feed.field_names)}
         problems.sort(key=lambda problem: order.get(problem.column or "", -1))  # stable: kinds keep their order
         problems += self._check_rules(frame)
         return Checked(frame, problems)
+
+    def _check_lengths(self, frame: polars.DataFrame, empty: set[str]) -> list[Problem]:
+        """Return problems of texts longer than their field allows; characters are counted only where bytes exceed."""
+        limits = {field.name: field.maximum_length for field in self.feed.fields if field.type == "text"}
+        names = [name for name in limits if name not in empty]
+        if not names or not frame.height:
+            return []
+        longest = frame.select(polars.col(names).str.len_bytes().max()).row(0)
+        masks = {
+            name: frame[name].str.len_chars() > limits[name]
+            for name, length in zip(names, longest, strict=True)
+            if length is not None and length > limits[name]
+        }
+        return [
+            Problem("TEXT_TOO_LONG", name, mask.fill_null(False).to_numpy())
+            for name, mask in masks.items()
+            if mask.any()
+        ]
 
     def _check_values(self, frame: polars.DataFrame, empty: set[str]) -> list[Problem]:
         """Return problems of typed values: form, range, future, reference; one pass finds which there are."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import numpy
 import polars
@@ -18,6 +19,12 @@ EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as 
 SUMMER_TIME_ENDED = datetime(1991, 9, 16)
 FLOAT_NOISE = 1e-6
 UTC_OFFSET = timedelta(hours=8)
+INVALID = {
+    "date": "TYPE_INVALID_DATE",
+    "timestamp": "TYPE_INVALID_TIMESTAMP",
+    "boolean": "TYPE_INVALID_BOOLEAN",
+    "code": "CODE_UNKNOWN",
+}
 USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 MICROSECONDS = 1_000_000
 
@@ -50,15 +57,20 @@ def with_the_rest(
     field: Field, text: polars.Series, typed: polars.Series, profile: Profile
 ) -> tuple[polars.Series, Problems]:
     """Complete what ``quick`` gave: the few values it could not take go through ``convert``, trimmed."""
+    is_final = field.type in INVALID and len(profile.dates.get(field.name, "1")) == 1  # convert could do no more
     if field.is_date and typed.null_count() < typed.len():
         limit = EARLIEST if field.type == "date" else SUMMER_TIME_ENDED.replace(tzinfo=UTC)
         if typed.min() < limit:
             typed = typed.set((typed < limit).fill_null(False), None)
+            is_final = False
     if typed.null_count() == text.null_count():
         return typed, []
     failed = typed.is_null() & text.is_not_null()
     places = failed.arg_true()
-    converted, found = convert(field, trimmed(text.gather(places)), profile)
+    rest = text.gather(places)
+    if is_final and all(value == value.strip() for value in rest.to_list()):
+        return typed, [(INVALID[field.type], failed.to_numpy())]
+    converted, found = convert(field, trimmed(rest), profile)
     problems: Problems = []
     for code, mask in found:
         whole = numpy.zeros(text.len(), bool)
@@ -99,7 +111,20 @@ def convert(field: Field, text: polars.Series, profile: Profile) -> tuple[polars
     if field.type == "uscc":
         text = text.str.to_uppercase()
         return text, _mask("USCC_CHECK_DIGIT", text, _is_wrong_uscc)
-    return text, _mask("TEXT_TOO_LONG", text, lambda column: _is_longer(column, field.maximum_length))
+    return text, []  # its length is looked at with the other columns' (rules)
+
+
+@cache
+def _nulls(kind: polars.DataType, capacity: int) -> polars.Series:
+    return polars.repeat(None, capacity, dtype=kind, eager=True)
+
+
+def nulls(kind: polars.DataType, height: int) -> polars.Series:
+    """Return a column of nulls; made once a type and cut to measure."""
+    capacity = 1 << 15
+    while capacity < height:
+        capacity *= 2
+    return _nulls(kind, capacity).slice(0, height)
 
 
 def empty_type(field: Field) -> polars.DataType:
@@ -224,12 +249,6 @@ def _codes(field: Field, text: polars.Series, profile: Profile) -> tuple[polars.
     if blank is not None:
         typed = typed.zip_with(text.is_not_null(), polars.repeat(blank, text.len(), dtype=polars.String, eager=True))
     return typed, problems
-
-
-def _is_longer(column: polars.Series, characters: int) -> polars.Series:
-    length = column.str.len_bytes()
-    longest = length.max()
-    return column.str.len_chars() > characters if longest is not None and longest > characters else length < 0
 
 
 def _is_wrong_uscc(column: polars.Series) -> polars.Series:
