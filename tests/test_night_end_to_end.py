@@ -1,0 +1,328 @@
+"""Four nights on a small region through the real DAGs, and a night that is killed again and again.
+
+clean (10-31) → dirty, with one feed's gate failing (11-01) → late and corrected rows (11-02) → 11-01 again.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from cli.nightly import run_night
+from publishing import sandbox_process
+from simulation import complaints_api
+from simulation.region import simulate
+from warehouse import connection as ground
+from warehouse.connection import connect
+from warehouse.settings import PROJECT_ROOT, get_settings
+
+CLEAN, DIRTY, LATE = date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)
+SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing")
+TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
+ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
+    "received_at",
+    "recorded_at",
+    "published_at",
+    "delivered_at",
+    "receipt_no",
+    "outbox_id",
+    "attempt_count",
+    "gate_result_id",
+)
+
+
+@dataclass
+class World:
+    """What the nights of this module share, and what was seen after each of them."""
+
+    landing: Path
+    manifest: dict
+    dirt: dict
+    sandbox: str
+    exit_codes: dict = field(default_factory=dict)
+    states: dict = field(default_factory=dict)
+    deliveries: dict = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory):
+    """A clean region with two days after its history, and the same region with known dirt."""
+    folder = tmp_path_factory.mktemp("region")
+    simulate(preset="hamlet", seed=7, out=folder / "clean", through=CLEAN, nights=2, dirt=False)
+    simulate(preset="hamlet", seed=7, out=folder / "dirty", through=CLEAN, nights=0, dirt=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nights(region, migrated_template, tmp_path_factory):
+    """Run the four nights once, in this process."""
+    home = tmp_path_factory.mktemp("nights")
+    with _warehouse(migrated_template, home) as patch, sandbox_process.running(home) as sandbox:
+        patch.setenv("TENDERING_URL", sandbox)
+        with complaints_api.running(region / "clean" / "complaints_api") as api:
+            patch.setenv("COMPLAINTS_API_URL", api)
+            get_settings.cache_clear()
+            world = World(
+                landing=home / "landing",
+                manifest=json.loads((region / "clean" / "manifest.json").read_text()),
+                dirt=json.loads((region / "dirty" / "manifest.json").read_text()),
+                sandbox=sandbox,
+            )
+            shutil.copytree(region / "clean" / "landing", world.landing)
+            broken = _deliver_dirt(region / "dirty" / "landing" / CLEAN.isoformat(), world.landing / DIRTY.isoformat())
+            _run(world, "clean", CLEAN)
+            _run(world, "dirty", DIRTY)
+            broken.unlink()  # the bank withdraws its broken export
+            _run(world, "late", LATE)
+            _run(world, "again", DIRTY)
+            _run(world, "last", LATE)
+            yield world
+
+
+@contextlib.contextmanager
+def _warehouse(template, home):
+    """A fresh warehouse, landing and archive for the length of a block; gives the block's environment."""
+    name = f"night_{uuid.uuid4().hex[:12]}"
+    maintenance = ground.parameters(database="postgres")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"create database {name} template {template}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_DATABASE", name)
+        patch.setenv("LANDING_DIR", str(home / "landing"))
+        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
+        get_settings.cache_clear()
+        yield patch
+    get_settings.cache_clear()
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"drop database {name} with (force)")
+
+
+def _deliver_dirt(dirty, day):
+    """Deliver the whole history again with known dirt in it, and a ledger of which half the dates are unreadable."""
+    shutil.rmtree(day / "bank_ledger", ignore_errors=True)
+    for folder in dirty.iterdir():
+        for path in folder.iterdir():
+            target = day / folder.name / path.name.replace("20261031", "20261101_重报")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    (broken,) = (day / "bank_ledger").glob("*重报*")
+    lines = broken.read_bytes().split(b"\r\n" if b"\r\n" in broken.read_bytes() else b"\n")
+    torn = [line.replace(b",202", b",2O2", 1) if number % 2 else line for number, line in enumerate(lines)]
+    broken.write_bytes(b"\n".join(torn))
+    return broken
+
+
+def _run(world, name, business_date):
+    world.exit_codes[name] = run_night(business_date)
+    world.states[name] = state()
+    world.deliveries[name] = httpx.get(f"{world.sandbox}/received", trust_env=False).json()["received"]
+
+
+def state(*, without=()):
+    """Return a fingerprint of every table's rows, whatever their order; columns named in ``without`` do not count."""
+    found = {}
+    with connect() as opened:
+        tables = opened.execute(
+            """
+            select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
+            from information_schema.columns join information_schema.tables using (table_schema, table_name)
+            where table_type = 'BASE TABLE'
+              and (table_schema = any(%s) or table_schema = 'ops' and table_name = any(%s)) group by 1, 2
+            """,
+            (list(SCHEMAS), list(TABLES_OF_OPS)),
+        ).fetchall()
+        for schema, table, columns in tables:
+            kept = sql.SQL(", ").join(sql.Identifier(name) for name in columns if name not in without)
+            query = sql.SQL(
+                "select count(*), md5(string_agg(row::text, chr(10) order by row::text)) from {} {}"
+            ).format(
+                sql.SQL("(select row({}) as row from {}) as rows").format(kept, sql.Identifier(schema, table)),
+                sql.SQL(""),
+            )
+            found[f"{schema}.{table}"] = opened.execute(query).fetchone()
+    return found
+
+
+def _rows(query, *parameters):
+    with connect() as opened:
+        return opened.execute(query, parameters).fetchall()
+
+
+def _differing(left, right, *, schemas):
+    return {
+        table
+        for table in left.keys() | right.keys()
+        if table.split(".")[0] in schemas and left.get(table) != right.get(table)
+    }
+
+
+def test_clean_night__every_stage__is_done_and_everything_is_delivered(nights):
+    assert nights.exit_codes["clean"] == 0
+    assert _rows(
+        "select count(*) from quarantine.rejected_rows r join ops.batches b using (batch_id) "
+        "where b.business_date = %s",
+        CLEAN,
+    ) == [(0,)]
+    graded = _rows("select count(*) from scoring.grades where business_date = %s", CLEAN)[0][0]
+    assert graded == len(nights.deliveries["clean"]) > 0
+    assert all(post["post_count"] == 1 for post in nights.deliveries["clean"])
+
+
+def test_clean_night__rows_in__are_what_the_offices_wrote(nights):
+    written = {
+        entry["profile"]: entry["rows"] for entry in nights.manifest["deliveries"] if entry["date"] == CLEAN.isoformat()
+    }
+    read = dict(_rows("select source_profile, rows_in from ops.batches where business_date = %s", CLEAN))
+    assert read == written
+
+
+def test_dirty_night__planted_rows__are_refused_exactly(nights):
+    planted = {
+        (entry["profile"], entry["row_number"], entry["reason_code"])
+        for entry in nights.dirt["dirt"]
+        if entry["profile"] not in ("mashangban_api", "bank_ledger")
+    }
+    refused = set(
+        _rows(
+            """
+            select source_profile, row_number, reason_code
+            from quarantine.rejected_rows join ops.batches using (batch_id) where business_date = %s
+            """,
+            DIRTY,
+        )
+    )
+    assert planted and refused == planted
+
+
+def test_dirty_night__one_feeds_gate_fails__the_night_goes_on_and_yesterday_stays(nights):
+    assert nights.exit_codes["dirty"] == 1
+    assert nights.states["dirty"]["raw.funds"] == nights.states["clean"]["raw.funds"]
+    status = dict(_rows("select stage || ' ' || step, status from ops.stage_runs where business_date = %s", DIRTY))
+    ((gate,),) = _rows(
+        "select refusal from ops.batches where feed = 'funds' and status = 'refused' and business_date = %s", DIRTY
+    )
+    assert "batch_rejected_ratio_is_tolerable" in gate and "账户交易明细" in gate
+    assert status["build_scorecards build_pages"] in ("done", "nothing new")
+    assert _rows("select count(*) from publishing.publications where business_date = %s", DIRTY) == [(1,)]
+
+
+def test_late_night__corrected_and_late_rows__are_new_versions(nights):
+    assert nights.exit_codes["late"] == 0
+    tables = {
+        "baotou_disclosures": ("disclosures", "disclosure_id"),
+        "bank_ledger": ("funds", "entry_id"),
+        "hotline_backlog": ("complaints", "complaint_id"),
+        "mashangban_api": ("complaints", "complaint_id"),
+        "baotou_inspections": ("inspections", "inspection_id"),
+    }
+    for kind, least in (("corrections", 2), ("late", 1)):
+        entries = [entry for entry in nights.manifest[kind] if entry["date"] == LATE.isoformat()]
+        assert entries
+        for entry in entries:
+            feed, key = tables[entry["profile"]]
+            known = _rows(f"select known_on from raw.{feed} where {key} = %s order by known_on", entry["key"][0])
+            assert known[-1] == (LATE,) and len(known) >= least
+
+
+def test_night_again__an_earlier_night__changes_no_table_and_delivers_nothing(nights):
+    assert nights.exit_codes["again"] == 0
+    kept = ("raw", "quarantine", "scoring", "publishing", "ops")
+    assert not _differing(nights.states["again"], nights.states["late"], schemas=kept)
+    assert not _differing(nights.states["again"], nights.states["dirty"], schemas=("staging", "intermediate", "marts"))
+    assert nights.deliveries["again"] == nights.deliveries["late"]
+
+
+def test_night_again__the_newest_night__puts_its_marts_back(nights):
+    assert nights.states["last"] == nights.states["late"]
+    assert nights.deliveries["last"] == nights.deliveries["late"]
+
+
+def test_night_again__nothing_is_new__every_step_says_so(nights):
+    assert run_night(LATE) == 0
+    steps = _rows("select step, status from ops.stage_runs where business_date = %s and status <> 'nothing new'", LATE)
+    assert steps == []
+
+
+# Killed with SIGKILL: where · the step that must be done before · the lock that then holds the night there, if any
+KILLS = (
+    ("inside ingestion, rows copied, refused rows not yet", None, "quarantine.rejected_rows in share mode"),
+    ("inside the models", "funds", "raw.inspections in access exclusive mode"),
+    ("between the models and door 2", "build_models", None),
+    ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
+    ("inside publishing, grades written, outbox not yet", None, "publishing.outbox in share mode"),
+    ("inside delivery, sent, receipt not yet written", None, "publishing.receipts in share mode"),
+)
+
+
+@pytest.mark.slow
+def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(region, migrated_template, tmp_path):
+    unbroken = _night_of_processes(region, migrated_template, tmp_path / "unbroken", kills=())
+    broken = _night_of_processes(region, migrated_template, tmp_path / "broken", kills=KILLS)
+    assert broken[0] == unbroken[0]
+    assert broken[1] == unbroken[1]
+
+
+def _night_of_processes(region, template, home, *, kills):
+    """Run the dirty region's first night in processes of its own, kill it at every place, finish it; return its end."""
+    home.mkdir()
+    with _warehouse(template, home) as patch, sandbox_process.running(home) as sandbox:
+        patch.setenv("TENDERING_URL", sandbox)
+        shutil.copytree(region / "dirty" / "landing", home / "landing")
+        with complaints_api.running(region / "dirty" / "complaints_api") as api:
+            patch.setenv("COMPLAINTS_API_URL", api)
+            get_settings.cache_clear()
+            for place, step, lock in kills:
+                _start_and_kill(home, place, step, lock)
+            finished = _process(home)
+            assert finished.wait(timeout=300) == 0, (home / "night.log").read_text(errors="replace")[-3000:]
+            received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
+            return state(without=ARRIVALS), sorted((row["idempotency_key"], row["body"]) for row in received)
+
+
+def _process(home):
+    with open(home / "night.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "nightly", "--business-date", CLEAN.isoformat()],
+            cwd=PROJECT_ROOT,
+            stdout=log,
+            stderr=log,
+            env=dict(os.environ),
+            start_new_session=True,
+        )
+
+
+def _start_and_kill(home, place, step, lock):
+    process = _process(home)
+
+    def wait_until(query, parameter):
+        deadline = time.monotonic() + 240
+        while not watcher.execute(query, (parameter,)).fetchone():
+            assert process.poll() is None, f"{place}: ended before\n{(home / 'night.log').read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"{place}: never came there"
+            time.sleep(0.02)
+
+    try:
+        with connect() as holder, connect(autocommit=True) as watcher:
+            if step:
+                wait_until("select 1 from ops.stage_runs where step = %s and status = 'done'", step)
+            if lock:
+                holder.execute(f"lock table {lock}")
+                wait_until("select 1 from pg_locks where not granted and relation = %s::regclass", lock.split()[0])
+            os.killpg(process.pid, signal.SIGKILL)  # while the lock still holds it there
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
