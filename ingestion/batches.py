@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 import psycopg
 
+from warehouse.business_date import arrival
 from warehouse.connection import connect
 from warehouse.settings import get_settings
 
 PIECE_BYTES = 4 << 20
+ABANDONED_AFTER_SECONDS = 86_400
 Status = Literal["loaded", "refused", "seen before"]
 
 
@@ -155,6 +157,16 @@ def archive(identity: Identity, source: Path) -> Path:
     except OSError:  # a neighbour archived the same pages in between
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def sweep() -> None:
+    """Remove what a killed run left half archived, once it is too old to belong to a run under way."""
+    root = get_settings().archive_dir
+    assert root is not None  # the settings fill it in
+    limit = arrival().timestamp() - ABANDONED_AFTER_SECONDS
+    for path in (root / ".partial").glob("*"):
+        if path.stat().st_mtime < limit:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def unfinished() -> Path:

@@ -4,9 +4,12 @@ One thread reads, converts and checks; the other feeds PostgreSQL's binary COPY.
 (refused rows, rows that may be duplicates) waits in unlinked temporary files, so memory does not grow with the file.
 """
 
+import csv
 import queue
 import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
@@ -34,6 +37,7 @@ pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own pool keeps 30 M
 Check = Callable[[BatchStats], None]
 
 BLOCKS_AHEAD = 1
+UNREADABLE = (csv.Error, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error, polars.exceptions.PolarsError, OSError)
 BYTES_A_ROW = 100  # a guess that only sizes the filter of seen keys
 
 
@@ -65,7 +69,10 @@ def ingest_file(
 
     def blocks() -> Iterator[Block]:
         reader = xlsx_reader.read if profile.format == "xlsx" else csv_reader.read
-        yield from reader(path, profile)
+        try:
+            yield from reader(path, profile)
+        except UNREADABLE as error:
+            raise IngestionError(f"{path.name}: cannot be read: {type(error).__name__}: {error}") from error
         after = path.stat()
         if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
             raise IngestionError(f"{path.name}: the file changed while it was read; deliver it again")
@@ -103,6 +110,8 @@ def ingest_blocks(
             is_new = load.run(blocks, lookups, check, keeping)
         except (IngestionError, StoppedByGate) as error:
             keeping.finish()
+            if stats.rows_in != stats.rows_accepted + stats.rows_rejected + stats.rows_duplicate:
+                stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)  # it broke off half way
             batches.record_refusal(identity, stats, received_at=received_at, refusal=str(error))
             return _filled(report, stats, "refused", started, message=str(error), gate=isinstance(error, StoppedByGate))
     return _filled(report, stats, "loaded" if is_new else "seen before", started)

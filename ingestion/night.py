@@ -35,6 +35,7 @@ def ingest_feed(feed: str, business_date: date, *, check: Check, sources: Path |
     A bad file, profile or API is refused with a message and the others go on; the caller reads the reports.
     """
     feeds.get(feed)
+    batches.sweep()
     reports: list[BatchReport] = []
     found: list[Profile] = []
     for path in sorted((sources or profiles.SOURCES).glob("*.yml")):

@@ -9,7 +9,7 @@ import polars
 from ingestion.contract import Feed, Row
 from ingestion.mapping import Mapped
 from ingestion.profile import Profile
-from ingestion.values import convert, empty_type, nulls, quick, trimmed, with_the_rest
+from ingestion.values import Problems, convert, empty_type, nulls, quick, trimmed, with_the_rest
 from warehouse.business_date import end_of
 
 MACHINE_BITS = 62
@@ -65,7 +65,8 @@ class Checker:
             for contract in self.feed.fields
             if contract.name not in empty and (expression := self._quick[contract.name]) is not None
         )
-        columns, converted = [], {}
+        columns: list[polars.Series] = []
+        converted: dict[str, Problems] = {}
         for contract in self.feed.fields:
             text = fields[contract.name]
             if contract.name in empty and "" not in self.profile.codes.get(contract.name, {}):

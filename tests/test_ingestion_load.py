@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import csv_reader, night, xlsx_reader
+from ingestion import batches, csv_reader, night, xlsx_reader
 from ingestion.contract import IngestionError
 from ingestion.load import ingest_file, no_check
 from ingestion.profile import load as load_profile
@@ -333,6 +333,24 @@ def test_torn_bytes__in_a_gb18030_file__refuse_only_their_row(office):
     report = deliver(office, content)
     assert (report.rows_accepted, report.reasons) == (2, {"TEXT_UNREADABLE": 1})
     assert query("select payload like 'S2\\\\xd6,C1%%' from quarantine.rejected_rows") == [(True,)]
+
+
+def test_file__that_breaks_off_in_its_middle__is_refused_as_a_whole(office, monkeypatch):
+    monkeypatch.setattr(csv_reader, "RECORD_BYTES", 20_000)
+    monkeypatch.setattr(csv_reader.read, "__kwdefaults__", {"name": None, "block_bytes": 4_000})
+    lines = "".join(row(f"S{number}") for number in range(1_000))
+    report = deliver(office, lines + row('"S') + lines)
+    assert report.status == "refused" and "row 1002: a quote is opened" in report.message
+    assert versions() == [] and query("select rows_in, status from ops.batches") == [(0, "refused")]
+
+
+def test_archive__half_made_by_a_killed_run__is_swept_once_it_is_old(office):
+    old, new = batches.unfinished(), batches.unfinished()
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+    batches.sweep()
+    assert new.exists() and not old.exists()
 
 
 def test_file__that_is_not_there__says_so(office):
