@@ -1,4 +1,5 @@
 -- What each countable complaint adds to M01-M05 and M07. A clock that has neither stopped nor run out is not counted yet.
+{%- set carried = 'uscc, complaint_id, stratum_code, category_code, protection_weight' %}
 with complaints as (
 
   select
@@ -17,10 +18,10 @@ measured as (
     ('M03', 'score_resolution_minutes', 'resolution_limit_hours'),
   ] -%}
   select
-    complaints.*,
+    {{ carried }},
     '{{ code }}' as indicator_code,
     {{ window_months(code) }} as window_months,
-    complaints.submitted_on as event_on,
+    submitted_on as event_on,
     coalesce({{ clock }} <= {{ var(limit) }} * 60, false)::integer as passed,
     1 as counted,
     1 - coalesce({{ clock }} <= {{ var(limit) }} * 60, false)::integer as adverse
@@ -35,10 +36,10 @@ measured as (
 
   {% for key in ['M04', 'M04_LONG'] -%}
   select
-    complaints.*,
+    {{ carried }},
     'M04' as indicator_code,
     {{ window_months(key) }} as window_months,
-    complaints.submitted_on as event_on,
+    submitted_on as event_on,
     {{ complaint_decay('age_months') }} as passed,
     0 as counted,
     {{ complaint_decay('age_months') }} as adverse
@@ -51,10 +52,10 @@ measured as (
 
   -- closed at least `repeat_within_days` ago: before that nobody knows yet whether it comes back
   select
-    complaints.*,
+    {{ carried }},
     'M05' as indicator_code,
     {{ window_months('M05') }} as window_months,
-    complaints.closed_on as event_on,
+    closed_on as event_on,
     is_repeated::integer as passed,
     1 as counted,
     is_repeated::integer as adverse
@@ -65,10 +66,10 @@ measured as (
   union all
 
   select
-    complaints.*,
+    {{ carried }},
     'M07' as indicator_code,
     {{ window_months('M07') }} as window_months,
-    complaints.submitted_on as event_on,
+    submitted_on as event_on,
     (callback_result_code = 'satisfied')::integer as passed,
     1 as counted,
     (callback_result_code = 'unsatisfied')::integer as adverse

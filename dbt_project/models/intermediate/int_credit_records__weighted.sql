@@ -22,7 +22,17 @@ objections as (
 aged as (
 
   select
-    records.*,
+    records.record_id,
+    records.uscc,
+    records.record_type_code,
+    records.weighing_tier_code,
+    records.community_id,
+    records.decided_on,
+    records.authority_name,
+    records.legal_basis,
+    records.decision_no,
+    records.shown_from,
+    records.ended_on,
     round(({{ months_between('records.decided_on', business_date()) }})::numeric, 6) as age_months,
     records.is_final
       and records.decided_on <= {{ business_date() }}
