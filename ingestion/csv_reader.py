@@ -144,7 +144,10 @@ class _Records(Iterator[list[str]]):
         self.ran_out = False
         quoting = csv.QUOTE_MINIMAL if profile.quote else csv.QUOTE_NONE
         self._reader = csv.reader(
-            self._feed(), delimiter=profile.delimiter, quotechar=profile.quote or None, quoting=quoting
+            self._feed(),
+            delimiter=profile.delimiter,
+            quotechar=profile.quote or None,
+            quoting=quoting,  # type: ignore[arg-type]
         )
 
     def _feed(self) -> Iterator[str]:

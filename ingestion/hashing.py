@@ -55,7 +55,7 @@ def _numbers(typed: polars.DataFrame, names: list[str]) -> polars.DataFrame:
         if kind == polars.String:
             expression = polars_hash.col(name).nchash.xxh3_64()
         elif isinstance(kind, polars.Decimal):
-            expression = polars_hash.col(name).cast(polars.String).nchash.xxh3_64()
+            expression = polars_hash.col(name).cast(polars.String).nchash.xxh3_64()  # type: ignore[attr-defined]
         else:
             expression = polars.col(name).to_physical().cast(polars.Int64).reinterpret(signed=False)
         expressions.append(expression.fill_null(_NULL).alias(name))

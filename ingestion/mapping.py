@@ -97,7 +97,7 @@ class Mapper:
             if field.name in profile.constants:
                 column = polars.repeat(profile.constants[field.name], height, dtype=polars.String, eager=True)
             else:
-                column = found.get(field.name)
+                column = found.get(field.name)  # type: ignore[assignment]
                 if column is None:
                     column = nulls(polars.String(), height)
             for removed in self._removed(field.name):

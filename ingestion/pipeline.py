@@ -101,7 +101,7 @@ class Pipeline:
             self._filled[name] += mapped.fields.height - mapped.fields[name].null_count()
         for name in self._summed:
             column = checked.typed[name]
-            self._sums[name] = self._sums.get(name, Decimal(0)) + (column.sum() or Decimal(0))
+            self._sums[name] = self._sums.get(name, Decimal(0)) + (column.sum() or Decimal(0))  # type: ignore[operator]
             self._unread[name] += column.null_count()
         numbers, good = mapped.block.row_numbers, checked.typed
         if checked.problems:

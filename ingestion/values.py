@@ -60,7 +60,7 @@ def with_the_rest(
     is_final = field.type in INVALID and len(profile.dates.get(field.name, "1")) == 1  # convert could do no more
     if field.is_date and typed.null_count() < typed.len():
         limit = EARLIEST if field.type == "date" else SUMMER_TIME_ENDED.replace(tzinfo=UTC)
-        if typed.min() < limit:
+        if typed.min() < limit:  # type: ignore[operator]
             typed = typed.set((typed < limit).fill_null(False), None)
             is_final = False
     if typed.null_count() == text.null_count():
@@ -161,7 +161,7 @@ def _dates(text: polars.Series, formats: list[str]) -> polars.Series:
         else:
             more = text.str.to_date(form, strict=False)
         typed = more if typed.null_count() == text.len() else typed.zip_with(typed.is_not_null(), more)
-    if typed.null_count() < typed.len() and typed.min() < EARLIEST:
+    if typed.null_count() < typed.len() and typed.min() < EARLIEST:  # type: ignore[operator]
         typed = typed.set((typed < EARLIEST).fill_null(False), None)
     return typed
 
@@ -177,16 +177,16 @@ def _timestamps(text: polars.Series, formats: list[str]) -> polars.Series:
             more = text.str.to_datetime(form, strict=False, time_unit="us")
         else:
             more = text.str.to_date(form, strict=False).cast(polars.Datetime("us"))
-        if more.dtype.time_zone is not None:  # the format has %z
+        if getattr(more.dtype, "time_zone", None) is not None:  # the format has %z
             more = more.dt.convert_time_zone("Asia/Shanghai").dt.replace_time_zone(None)
         local = more if local.null_count() == text.len() else local.zip_with(local.is_not_null(), more)
     if local.null_count() == local.len():
         return local.dt.replace_time_zone("UTC")
-    if local.min() < datetime(1900, 1, 1):
+    if local.min() < datetime(1900, 1, 1):  # type: ignore[operator]
         local = local.set((local < datetime(1900, 1, 1)).fill_null(False), None)
         if local.null_count() == local.len():
             return local.dt.replace_time_zone("UTC")
-    if local.min() > SUMMER_TIME_ENDED:
+    if local.min() > SUMMER_TIME_ENDED:  # type: ignore[operator]
         return (local - UTC_OFFSET).dt.replace_time_zone("UTC")
     zoned = local.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
     return zoned.dt.convert_time_zone("UTC")
