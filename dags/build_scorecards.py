@@ -7,7 +7,7 @@ age, and which feeds are STALE.
 """
 
 from airflow.sdk import dag, task
-from wiring import PUBLISHED, START, asset, defaults, night_parameter, run_step, when
+from wiring import PUBLISHED, asset, defaults, night_parameter, run_step, when
 
 PAGES = asset("pages/scorecards")
 
@@ -15,7 +15,6 @@ PAGES = asset("pages/scorecards")
 @dag(
     dag_id="build_scorecards",
     schedule=when([PUBLISHED], deadline="06:00"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("supervision", minutes=60, retries=1),

@@ -8,13 +8,12 @@ two nights then, so door 2 is not opened: no new grades. Mend, clear the task.
 """
 
 from airflow.sdk import dag, task
-from wiring import MARTS, RAW, START, defaults, night_parameter, run_step, when
+from wiring import MARTS, RAW, defaults, night_parameter, run_step, when
 
 
 @dag(
     dag_id="build_warehouse",
     schedule=when(list(RAW.values()), deadline="04:00"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("data-engineering", minutes=90, retries=1),

@@ -7,13 +7,12 @@ and its rows are in `ops.gate_results` and on the page under `DATA_DIR/gates/`.
 """
 
 from airflow.sdk import dag, task
-from wiring import GRADES, MARTS, START, defaults, night_parameter, run_step, when
+from wiring import GRADES, MARTS, defaults, night_parameter, run_step, when
 
 
 @dag(
     dag_id="grade_enterprises",
     schedule=when([MARTS], deadline="05:00"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("credit-evaluation", minutes=60, retries=1),

@@ -7,13 +7,12 @@ the feed's earlier data stays and is shown as STALE, the night goes on. See `ops
 """
 
 from airflow.sdk import dag, task
-from wiring import RAW, START, defaults, night_parameter, run_step, when
+from wiring import RAW, defaults, night_parameter, run_step, when
 
 
 @dag(
     dag_id="ingest_complaints",
     schedule=when([RAW["enterprises"], RAW["communities"]], deadline="03:00"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("data-engineering", minutes=30),

@@ -11,13 +11,12 @@ folder, clear the task.
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, dag, task
-from wiring import RAW, REGISTERS, START, at, defaults, night_parameter, run_step
+from wiring import RAW, REGISTERS, at, defaults, night_parameter, run_step
 
 
 @dag(
     dag_id="ingest_registers",
     schedule=at("02:00"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("data-engineering", minutes=60),

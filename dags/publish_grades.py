@@ -9,13 +9,12 @@ answer**: the grades are current, the outbox waits, the task tries again; nothin
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, dag, task
-from wiring import GRADES, PUBLISHED, START, defaults, night_parameter, run_step, when
+from wiring import GRADES, PUBLISHED, defaults, night_parameter, run_step, when
 
 
 @dag(
     dag_id="publish_grades",
     schedule=when([GRADES], deadline="05:30"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=defaults("credit-evaluation", minutes=60, retries=4),

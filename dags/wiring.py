@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import pendulum
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_current_context
 
 ZONE = "Asia/Shanghai"
-START = pendulum.datetime(2026, 1, 1, tz=ZONE)
 REGISTERS = (  # in the order in which they refer to one another
     "enterprises",
     "communities",
@@ -41,7 +39,8 @@ PUBLISHED = asset("publishing/grades")
 def at(time: str) -> CronTriggerTimetable:
     """Return a timetable that fires every day at ``time`` (hh:mm, Asia/Shanghai), first at the next such time.
 
-    Without ``run_immediately`` a scheduler started in the small hours would compute yesterday at once.
+    For that the DAGs have no start date: with one, a scheduler that is first started at noon would compute the night
+    before at once.
     """
     hour, minute = time.split(":")
     return CronTriggerTimetable(f"{int(minute)} {int(hour)} * * *", timezone=ZONE, run_immediately=timedelta(seconds=1))
