@@ -13,7 +13,7 @@ from psycopg import sql
 from ingestion.contract import Feed
 
 BITS_PER_KEY = 16
-SMALLEST_BITS, LARGEST_BITS = 1 << 20, 1 << 29  # 128 KiB to 64 MiB
+SMALLEST_BITS, LARGEST_BITS = 1 << 20, 1 << 28  # 128 KiB to 32 MiB
 ORDER = "known_on, received_at, batch_id, row_number"
 
 

@@ -38,7 +38,7 @@ Check = Callable[[BatchStats], None]
 
 BLOCKS_AHEAD = 1
 UNREADABLE = (csv.Error, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error, polars.exceptions.PolarsError, OSError)
-BYTES_A_ROW = 100  # a guess that only sizes the filter of seen keys
+BYTES_A_ROW = 200  # a guess that only sizes the filter of seen keys
 
 
 def no_check(_stats: BatchStats) -> None:
