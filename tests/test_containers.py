@@ -1,0 +1,76 @@
+"""docker-compose.yml and Dockerfile say what runs; without an engine, what they name is proved to exist."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+SERVICES = {"postgres", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "api"}
+
+
+SECRETS = (
+    "POSTGRES_PASSWORD",
+    "WAREHOUSE_ROLES_PASSWORD",
+    "AIRFLOW__CORE__FERNET_KEY",
+    "AIRFLOW__API_AUTH__JWT_SECRET",
+    "TENDERING_TOKEN",
+)
+
+
+def _commands() -> list[list[str]]:
+    commands = []
+    for service in COMPOSE["services"].values():
+        if service.get("build") == ".":
+            is_shell = service["command"][0] == "sh"
+            commands += service["command"][2].split("&&") if is_shell else [" ".join(service["command"])]
+    return [command.split() for command in commands]
+
+
+def test_compose__has_the_platform__and_one_image_for_our_code():
+    assert set(COMPOSE["services"]) >= SERVICES
+    ours = [name for name, service in COMPOSE["services"].items() if name != "postgres"]
+    assert {COMPOSE["services"][name]["image"] for name in ours} == {"property-credit"}
+
+
+@pytest.mark.parametrize("command", _commands(), ids=" ".join)
+def test_compose__command__exists_in_the_locked_environment(command):
+    program = command[0]
+    if program == "python":
+        assert importlib.util.find_spec(command[2]), f"no module {command[2]}"
+    elif program == "property-credit":
+        arguments = [part for part in command[1:] if not part.startswith("-")][:2]
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments, "--help"], cwd=PROJECT, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr.decode()
+    else:
+        assert Path(sys.executable).with_name(program).exists(), f"{program} is not in the environment"
+
+
+def test_compose__secrets__come_from_the_environment():
+    text = (PROJECT / "docker-compose.yml").read_text()
+    for name in SECRETS:
+        values = re.findall(rf"^\s+{name}: (.+)$", text, re.MULTILINE)
+        assert values, name
+        assert all(value.startswith("${") and ":?" in value for value in values), name
+    example = dict(line.split("=", 1) for line in (PROJECT / ".env.example").read_text().splitlines() if "=" in line)
+    asked = set(re.findall(r"\$\{([A-Z_]+):\?", text))
+    assert asked <= set(example)
+
+
+def test_compose__published_ports__are_open_to_this_machine_only():
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_dockerfile__installs_the_lock_with_hashes_and_runs_as_a_normal_user():
+    text = (PROJECT / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements.lock" in text
+    assert re.search(r"^USER (?!root)\w+", text, re.MULTILINE)
