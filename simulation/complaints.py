@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from simulation.actors import Communities, Managers
+from simulation.distortions import Readiness, make_flood, readiness
 from simulation.parameters import Complaints, Preset
 from simulation.tables import NEVER, Table, day_number, labels, moments, pick, random
 from simulation.tenures import Tenures
@@ -32,7 +33,8 @@ def make_complaints(
     """Return every complaint submitted from ``first`` to ``last``, with what will become of it."""
     rng = random(seed, "complaints")
     want = preset.complaints
-    community, minute, category = _arrivals(want, managers, communities, tenures, first=first, last=last, rng=rng)
+    said = readiness(preset, managers, communities, seed=seed)
+    community, minute, category = _arrivals(want, managers, communities, tenures, said, first=first, last=last, rng=rng)
     born = _lives(want, managers, tenures, community=community, minute=minute, category=category, rng=rng)
     ends = (day_number(last) + 1) * _DAY
     again = np.flatnonzero((born["again"] > 0) & (born["again"] < ends))  # within 30 days of being closed
@@ -40,14 +42,21 @@ def make_complaints(
         want, managers, tenures, community=born["community"][again], minute=born["again"][again],
         category=born["category"][again], rng=rng,
     )  # fmt: skip
-    lives = {name: np.concatenate([born[name], echoes[name]]) for name in echoes}
-    origin = np.concatenate([np.full(len(born["community"]), NEVER), again])
+    flood = make_flood(preset, managers, communities, tenures, seed=seed)
+    bought = _lives(
+        want, managers, tenures, community=flood.community, minute=flood.minute, category=flood.category, rng=rng
+    )
+    bought |= flood.overrides
+    bought["callback"] = np.where(bought["closed"] >= 0, bought["closed"] + _DAY / 2, NEVER)
+    lives = {name: np.concatenate([born[name], echoes[name], bought[name]]) for name in echoes}
+    lives["flood"] = np.repeat([0, 1], [len(born["community"]) + len(again), len(flood.community)])
+    origin = np.concatenate([np.full(len(born["community"]), NEVER), again, np.full(len(flood.community), NEVER)])
     return _assemble(preset, communities, lives, origin, rng=rng)
 
 
 def _arrivals(
-    want: Complaints, managers: Managers, communities: Communities, tenures: Tenures, *, first: date, last: date,
-    rng: np.random.Generator,
+    want: Complaints, managers: Managers, communities: Communities, tenures: Tenures, said: Readiness, *,
+    first: date, last: date, rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Return (community, minute, category) of first complaints: Poisson a community and month."""
     categories = list(want.seasons)
@@ -69,6 +78,7 @@ def _arrivals(
         rate = (
             rate * np.exp(-want.quality_effect * (quality - want.quality_reference)) * (1 + want.yearly_trend * years)
         )
+        rate = rate * said.at(tenures, np.arange(size), middle, holder)
         community = np.repeat(np.arange(size), rng.poisson(rate))
         day = day_number(start) + rng.integers(0, length, len(community))
         hour = np.searchsorted(np.cumsum(_HOURS / _HOURS.sum())[:-1], rng.random(len(community)), side="right")
@@ -162,7 +172,9 @@ def _assemble(
     frame = pl.DataFrame(
         {
             "_number": number,
+            "_is_bought": lives["flood"] > 0,
             "_community": labels(communities.names, lives["community"]),
+            "_community_id": labels(communities.ids, lives["community"]),
             "_visible_on": pl.Series((day + lag).astype(np.int32)).cast(pl.Date),
             "_withdrawn_at": moments(lives["withdrawn"]),
             "_callback_at": moments(lives["callback"]),

@@ -50,6 +50,7 @@ def make_inspections(
     shares = np.array([want.severity[name] for name in SEVERITIES])
     items = rng.integers(want.items[0], want.items[1] + 1, size)
     weighted = managers.chance("items", holder, day, want.weighted_failure)
+    weighted = weighted * _strictness(preset, communities, community, seed=seed)
     failed = rng.binomial(items, np.clip(weighted / (shares @ _WEIGHTS), 0, 0.6))
     visible = visibility(rng, day, preset.lags)
     shared = pl.DataFrame(
@@ -83,6 +84,14 @@ def make_inspections(
     )  # fmt: skip
     wrong = pl.when(pl.col("severity_code") == "minor").then(pl.lit("general")).otherwise(pl.col("severity_code"))
     return table.with_corrections(rng, column="severity_code", wrong=wrong, share=preset.lags.corrected_share)
+
+
+def _strictness(preset: Preset, communities: Communities, community: np.ndarray, *, seed: int) -> np.ndarray:
+    """Return how much more than usual the inspector who came finds; every district has its own few inspectors."""
+    rng, want = random(seed, "inspectors"), preset.distortions
+    districts, district = np.unique(communities.region, return_inverse=True)
+    strictness = np.exp(rng.normal(0, want.inspector_spread, (len(districts), want.inspectors_per_district)))
+    return strictness[district[community], rng.integers(0, want.inspectors_per_district, len(community))]
 
 
 def _findings(

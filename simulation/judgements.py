@@ -71,8 +71,8 @@ def make_public_credit(
     """Return the public credit records of the last 36 months: more of them for a poor firm, none for a non-firm."""
     rng = random(seed, "public credit")
     finish = day_number(last)
-    begin = min(day_number(first), finish - 1100)
     today = finish - preset.horizon_days
+    begin = min(day_number(first), today - 1100)
     current = (tenures.start <= today) & (tenures.end >= today)
     projects = np.bincount(tenures.manager[current], minlength=len(managers.kind))
     households = np.bincount(

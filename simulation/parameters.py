@@ -94,6 +94,29 @@ class Complaints(_Section):
     property_share: dict[str, float]
 
 
+class Floods(_Section):
+    """Complaints that a rival pays for: how many firms a flood hits, how long, how large, how many pass as true."""
+
+    victims_share: float = Field(ge=0, le=1)
+    days: int = Field(ge=1)
+    within_days: int = Field(ge=30)
+    monthly_multiple: float
+    confirmed_by_mistake: float = Field(ge=0, le=1)
+
+
+class Distortions(_Section):
+    """What stands between a firm's quality and what the offices record of it."""
+
+    district_reporting_spread: float
+    hushed_share: float = Field(ge=0, le=1)
+    hushed_rate: float
+    takeover_rate: float
+    takeover_months: int = Field(ge=0)
+    inspectors_per_district: int = Field(ge=1)
+    inspector_spread: float
+    floods: Floods
+
+
 class Inspections(_Section):
     """Volume and outcome of inspections; spans are chances at quality 0 and 1."""
 
@@ -165,6 +188,7 @@ class Preset(_Section):
     quality: Quality
     contracts: Contracts
     complaints: Complaints
+    distortions: Distortions
     inspections: Inspections
     funds: Funds
     registers: Registers
@@ -221,6 +245,17 @@ def load_place(name: str) -> Place:
         return Place.model_validate(_read("places", name))
     except ValidationError as error:
         raise SimulationError(f"{FOLDER / 'places' / name}.yml: {error}") from error
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the last day of the span of ``months`` months that begins the day after ``day``.
+
+    >>> months_after(date(2026, 10, 31), 6)
+    datetime.date(2027, 4, 30)
+    """
+    following = day + timedelta(days=1)
+    index = following.year * 12 + following.month - 1 + months
+    return date(index // 12, index % 12 + 1, min(following.day, 28)) - timedelta(days=1)
 
 
 def months_before(day: date, months: int) -> date:

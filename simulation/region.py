@@ -24,10 +24,12 @@ from simulation.parameters import Preset, SimulationError, load_place, load_pres
 from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
 from simulation.tables import Table, day_number, random
 from simulation.tenures import Tenures, make_tenures
+from simulation.truth import bought_complaints, future_events
 from simulation.writers import write
 
 THROUGH = date(2026, 10, 31)
 _EVENT = {"complaints": "submitted_at", "inspections": "inspected_on", "funds": "booked_on", "contracts": "starts_on"}
+_AHEAD_MONTHS = 6  # methodology §9: what a grade should foretell
 _LATE_DAYS = 10  # an event this much older than its first delivery is listed as late
 
 
@@ -131,16 +133,18 @@ def simulate(
     out: Path,
     through: date = THROUGH,
     nights: int = 0,
+    later: tuple[date, ...] = (),
     dirt: bool = True,
 ) -> SimulationReport:
     """Write a region's deliveries below ``out`` and ``out``/manifest.json.
 
     ``out``/landing/<yyyy-mm-dd>/<profile>/<file> holds the files, ``out``/complaints_api the API's store. The first
     delivery, dated ``through``, holds the preset's months of history; each of ``nights`` further days what was new,
-    late or corrected then. An ``out`` that already holds the same region is extended or left as it is.
+    late or corrected then; each day of ``later`` (after those nights) brings all that changed since the delivery
+    before it. An ``out`` that already holds the same region is extended or left as it is.
 
     Raises:
-        SimulationError: unknown preset, more nights than the preset's horizon, or ``out`` holds another region.
+        SimulationError: unknown preset, deliveries after the preset's horizon, or ``out`` holds another region.
 
     Example:
         ``simulate(preset="hamlet", seed=1, out=Path("/tmp/hamlet"), nights=3)``
@@ -151,6 +155,11 @@ def simulate(
     horizon = load_preset(preset).horizon_days
     if not 0 <= nights <= horizon:
         raise SimulationError(f"nights must be 0 to {horizon} for preset {preset!r}, not {nights}")
+    days = [through + timedelta(days=night) for night in range(nights + 1)] + list(later)
+    if sorted(set(days)) != days or days[-1] > through + timedelta(days=horizon):
+        raise SimulationError(f"later deliveries must rise from {days[nights]} to {through + timedelta(days=horizon)}")
+    if later:
+        parameters["later"] = [str(day) for day in later]
     _refuse_another_region(out, parameters)
     region = make_region(preset, seed=seed, through=through)
     manifest: dict[str, Any] = {
@@ -159,6 +168,8 @@ def simulate(
             str(uscc): round(float(quality), 6)
             for uscc, quality in zip(region.managers.uscc, region.managers.quality, strict=True)
         },
+        "future_events": future_events(region, months=_AHEAD_MONTHS),
+        "bought_complaints": bought_complaints(region),
         "deliveries": [],
         "dirt": [],
         "duplicates": [],
@@ -166,10 +177,9 @@ def simulate(
         "corrections": [],
         "late": [],
     }
-    for night in range(nights + 1):
-        day = through + timedelta(days=night)
+    for since, day in zip([None, *days], days, strict=False):
         for office in OFFICES:
-            _deliver(region, office, out, manifest, day=day, first=night == 0, seed=seed, dirt=dirt)
+            _deliver(region, office, out, manifest, day=day, since=since, seed=seed, dirt=dirt)
     _write_manifest(out, manifest)
     rows: dict[str, int] = {}
     for delivery in manifest["deliveries"]:
@@ -194,12 +204,12 @@ def _deliver(
     manifest: dict[str, Any],
     *,
     day: date,
-    first: bool,
+    since: date | None,
     seed: int,
     dirt: bool,
 ) -> None:
-    table = region.tables[office.feed]
-    known = table.delivered(day, first=first)
+    table, first = region.tables[office.feed], since is None
+    known = table.delivered(day, since=since)
     rows = office.render(known)
     if not rows.height:
         return
@@ -226,21 +236,21 @@ def _deliver(
     manifest["deliveries"].append(
         {**where, "feed": office.feed, "rows": rows.height, "refused": refused, "duplicates": duplicates}
     )
-    if not first:
-        _note_changes(table, office.only(known), manifest, where, day=day)
+    if since is not None:
+        _note_changes(table, office.only(known), manifest, where, day=day, since=since)
 
 
 def _note_changes(
-    table: Table, known: pl.DataFrame, manifest: dict[str, Any], where: dict[str, str], *, day: date
+    table: Table, known: pl.DataFrame, manifest: dict[str, Any], where: dict[str, str], *, day: date, since: date
 ) -> None:
     """List the night's corrections and late rows by their keys."""
     keys = list(table.key)
     if table.corrected:
-        for key in known.filter(pl.col("_corrected_on") == day).select(keys).iter_rows():
+        for key in known.filter(pl.col("_corrected_on") > since).select(keys).iter_rows():
             manifest["corrections"].append({**where, "key": list(key), "field": table.corrected})
     event = _EVENT.get(table.feed)
     if event:
-        is_late = (pl.col("_visible_on") == day) & (pl.col(event).cast(pl.Date) <= day - timedelta(days=_LATE_DAYS))
+        is_late = (pl.col("_visible_on") > since) & (pl.col(event).cast(pl.Date) <= day - timedelta(days=_LATE_DAYS))
         for key in known.filter(is_late).select(keys).iter_rows():
             manifest["late"].append({**where, "key": list(key)})
 

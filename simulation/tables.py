@@ -94,10 +94,10 @@ class Table:
         ]
         return self.finish(frame.with_columns(masked))
 
-    def delivered(self, day: date, *, first: bool) -> pl.DataFrame:
-        """Return what the office sends on ``day``: everything at first, later the rows changed on that day."""
+    def delivered(self, day: date, *, since: date | None) -> pl.DataFrame:
+        """Return what the office sends on ``day``: everything at first, later the rows changed after ``since``."""
         known = self.as_known(day)
-        return known if first else known.filter(pl.col("updated_at").dt.date() == day)
+        return known if since is None else known.filter(pl.col("updated_at").dt.date() > since)
 
     def with_corrections(self, rng: np.random.Generator, *, column: str, wrong: pl.Expr, share: float) -> "Table":
         """Return the table with ``share`` of its rows first known with ``wrong`` instead of ``column``."""

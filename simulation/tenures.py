@@ -23,7 +23,15 @@ class Tenures:
     manager: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    is_takeover: np.ndarray
     _packed: np.ndarray
+
+    def days_since_takeover(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Return how long each community's manager of each day has held it since taking it over; inf: no take-over."""
+        position = np.searchsorted(self._packed, communities * _REACH + days, side="right") - 1
+        found = np.maximum(position, 0)
+        holds = (position >= 0) & (self.community[found] == communities) & (days <= self.end[found])
+        return np.where(holds & self.is_takeover[found], days - self.start[found], np.inf)
 
     def manager_of(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return who manages each community on each day, -1 for nobody."""
@@ -196,4 +204,4 @@ def _assemble(
         rng, column="is_filing_complete", wrong=pl.lit(False), share=preset.lags.corrected_share
     )
     packed = community * _REACH + start
-    return Tenures(table, community, manager, start, np.where(open_ended, _REACH - 1, end), packed)
+    return Tenures(table, community, manager, start, np.where(open_ended, _REACH - 1, end), takeover, packed)

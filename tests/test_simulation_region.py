@@ -61,8 +61,8 @@ def test_simulate__folder_of_another_region__is_refused(hamlet):
 
 
 def test_simulate__more_nights_than_the_horizon__is_refused(tmp_path):
-    with pytest.raises(SimulationError, match="nights must be 0 to 31"):
-        simulate(preset="hamlet", seed=3, out=tmp_path, nights=32)
+    with pytest.raises(SimulationError, match="nights must be 0 to 184"):
+        simulate(preset="hamlet", seed=3, out=tmp_path, nights=185)
 
 
 def test_simulate__without_dirt__plants_none(tmp_path):
@@ -85,8 +85,8 @@ def test_region__known_on_a_day__holds_nothing_that_happened_later(region):
 
 def test_region__deliveries_of_two_nights__add_up_to_what_is_known(region):
     table = region.tables["complaints"]
-    first = table.delivered(THROUGH, first=True)
-    night = table.delivered(THROUGH + timedelta(days=1), first=False)
+    first = table.delivered(THROUGH, since=None)
+    night = table.delivered(THROUGH + timedelta(days=1), since=THROUGH)
     merged = pl.concat([first, night]).unique("complaint_id", keep="last").sort("complaint_id")
     assert merged.equals(table.as_known(THROUGH + timedelta(days=1)).sort("complaint_id"))
 
