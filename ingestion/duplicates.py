@@ -37,10 +37,10 @@ class SeenKeys:
         for place in places:
             bit = numpy.uint8(1) << (place & numpy.uint64(7)).astype(numpy.uint8)
             numpy.bitwise_or.at(self._octets, place >> numpy.uint64(3), bit)
-        order = numpy.argsort(keys, kind="stable")
-        repeats = numpy.zeros(len(keys), bool)
-        repeats[order[1:]] = keys[order[1:]] == keys[order[:-1]]
-        return perhaps | repeats
+        here = polars.Series(keys)
+        if here.n_unique() < len(keys):
+            perhaps |= ~here.is_first_distinct().to_numpy()
+        return perhaps
 
 
 def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFrame) -> numpy.ndarray:
