@@ -105,8 +105,10 @@ def ingest(
     else:
         for report in reports:
             output.print_batch(report)
-    if any(report.status == "refused" for report in reports):
-        output.fail("A batch was refused: nothing of it was loaded, earlier data stays.", code=1)
+    refused = [report for report in reports if report.status == "refused"]
+    if refused:
+        is_gate = all(report.is_stopped_by_gate for report in refused)
+        output.fail("A batch was refused: nothing of it was loaded, earlier data stays.", code=1 if is_gate else 2)
 
 
 @feeds_app.callback()
