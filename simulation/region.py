@@ -246,7 +246,9 @@ def _note_changes(
     """List the night's corrections and late rows by their keys."""
     keys = list(table.key)
     if table.corrected:
-        for key in known.filter(pl.col("_corrected_on") > since).select(keys).iter_rows():
+        for key in (
+            known.filter(pl.col("_corrected_on").is_between(since, day, closed="right")).select(keys).iter_rows()
+        ):
             manifest["corrections"].append({**where, "key": list(key), "field": table.corrected})
     event = _EVENT.get(table.feed)
     if event:

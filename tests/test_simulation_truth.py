@@ -106,3 +106,14 @@ def test_preset__every_distortion__is_documented():
     text = (Path(complaints.__file__).parent / "presets" / "city.yml").read_text("utf-8")
     for name in type(load_preset("city").distortions).model_fields:
         assert f"  {name}:" in text
+
+
+def test_manifest__corrections__are_of_rows_delivered_before(tmp_path):
+    simulate(preset="hamlet", seed=7, out=tmp_path, nights=2, dirt=False)
+    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    region = make_region("hamlet", seed=7, through=THROUGH)
+    hotline = [entry for entry in manifest["corrections"] if entry["profile"] == "hotline_backlog"]
+    table = region.tables["complaints"].frame
+    for entry in hotline:
+        row = table.row(by_predicate=pl.col("complaint_id") == entry["key"][0], named=True)
+        assert str(row["_corrected_on"]) == entry["date"]
