@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, publishing_commands
 from cli.output import Format, console, errors_for_people, print_json, print_rows
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ feeds_app = typer.Typer(help="The contracts of the feeds.", invoke_without_comma
 warehouse_app = typer.Typer(help="The database under everything.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(warehouse_app, name="warehouse")
+publishing_commands.register(app)
 
 
 def _business_date(text: str) -> date:
@@ -163,20 +164,6 @@ def fit(business_date: BusinessDate) -> None:
 
     with errors_for_people(ScoringError):
         console.print(f"fit {fit_method(business_date)} is stored and used from the next night on")
-
-
-@app.command()
-def deliver() -> None:
-    """Deliver what is waiting in the outbox to the tendering system."""
-    from publishing.errors import PublishingError
-    from publishing.relay import deliver as deliver_outbox
-
-    with errors_for_people(PublishingError):
-        report = deliver_outbox()
-    counts = f"{report.delivered_count} delivered, {report.pending_count} wait, {report.dead_count} are dead"
-    console.print(counts)
-    if report.pending_count or report.dead_count:
-        output.fail(f"{counts}: {report.problem or 'see publishing.outbox'}", code=1)
 
 
 @app.command()

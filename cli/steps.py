@@ -191,18 +191,32 @@ def publish_grades(business_date: date) -> None:
 
 
 def deliver_grades(business_date: date) -> None:
-    """Deliver what waits in the outbox. Raises UndeliveredError when rows still wait or are dead afterwards."""
-    from publishing.relay import deliver
+    """Deliver what waits in the outbox to every subscriber, then compare receipts with what each receiver lists.
+
+    Raises UndeliveredError when rows still wait or are dead afterwards, or a receiver does not list what we delivered.
+    """
+    from publishing.reconcile import reconcile
+    from publishing.relay import deliver_all
 
     with _step("pc_publishing", business_date, "publish_grades", "deliver_grades") as note:
-        report = deliver()
-        note.is_new = report.delivered_count > 0
-        note.message = f"{report.delivered_count} delivered"
-        if report.pending_count or report.dead_count:
-            raise UndeliveredError(
-                f"{report.delivered_count} delivered, {report.pending_count} wait, {report.dead_count} are dead: "
-                f"{report.problem or 'see publishing.outbox'}"
-            )
+        reports = deliver_all()
+        delivered = sum(report.delivered_count for report in reports)
+        note.is_new = delivered > 0
+        left = [
+            f"{report.subscriber}: {report.pending_count} wait, {report.dead_count} are dead: "
+            f"{report.problem or 'see `property-credit deliveries list`'}"
+            for report in reports
+            if report.pending_count or report.dead_count
+        ]
+        troubled = {report.subscriber for report in reports if report.pending_count}
+        compared = [
+            reconcile(report.subscriber, business_date) for report in reports if report.subscriber not in troubled
+        ]
+        left += [found.summary() for found in compared if not found.is_clean]
+        agreed = sum(found.is_clean for found in compared)
+        note.message = f"{delivered} delivered, receipts of {agreed} of {len(reports)} subscribers agree"
+        if left:
+            raise UndeliveredError(f"{delivered} delivered; " + " ‖ ".join(left))
 
 
 def build_pages(business_date: date) -> None:

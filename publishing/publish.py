@@ -1,8 +1,9 @@
-"""Make one scoring run the current one: publication, changed grades and outbox in a single transaction.
+"""Make one scoring run the current one: publication, versions, outbox and the signed log in a single transaction.
 
 Owns what counts as a change and when a grade starts to bind. Must not send anything (``publishing.relay`` does).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -11,12 +12,14 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from publishing import details, log
+from publishing.content import body, chosen, differs
 from publishing.errors import PublishingError
+from publishing.facts import Facts, read_facts
 from warehouse.business_date import arrival
 from warehouse.connection import connect
 
 PUBLISH_LOCK = 20260501
-SUBSCRIBERS = ("tendering",)
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,11 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
     """Publish the grades of ``run_id`` that differ from what stands, and queue them for every subscriber.
 
     A grade binds from the day after ``business_date``: the night that computed it ran when that day had ended.
-    A version that replaces one with the same first day is a correction. The same run again changes nothing.
+    A version that replaces one with the same first day is a correction, and so is one that an upheld objection or a
+    repair brings about, even where the grade stays. The same run again changes nothing.
 
-    Raises PublishingError when the run does not exist, is of another date or is incomplete, or when a later date
-    is already published. Two callers at once wait for one another.
+    Raises PublishingError when the run does not exist, is of another date or is incomplete, when a later date is
+    already published, or when the signing key is missing. Two callers at once wait for one another.
     """
     with connect("pc_publishing") as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", (PUBLISH_LOCK,))
@@ -54,9 +58,16 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
             return known
         method_version = _check_run(connection, run_id, business_date)
         _check_order(connection, run_id, business_date)
-        versions, counts = _changes(connection, run_id, business_date + timedelta(days=1))
+        standing = _standing(connection)
+        facts = read_facts(connection, business_date)
+        graded = _graded(connection, run_id)
+        versions = _changes(graded, standing, facts, business_date + timedelta(days=1))
         publication_id = _insert_publication(connection, run_id, business_date, method_version, len(versions))
         _insert_versions(connection, publication_id, versions)
+        _queue(connection, publication_id, versions)
+        _insert_corrections(connection, publication_id, facts, versions)
+        details.replace(connection, publication_id, run_id, facts.regions)
+        log.append_publication(connection, publication_id)
         return PublicationReport(
             run_id=run_id,
             publication_id=publication_id,
@@ -65,7 +76,8 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
             is_new=True,
             change_count=len(versions),
             correction_count=sum(version["is_correction"] for version in versions),
-            **counts,
+            unchanged_count=len(graded) - len(versions),
+            absent_count=len(standing.keys() - {row["uscc"] for row in graded}),
         )
 
 
@@ -113,48 +125,42 @@ def _check_order(connection: Connection, run_id: str, business_date: date) -> No
         )
 
 
-def _changes(connection: Connection, run_id: str, valid_from: date) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return the versions to add, by credit code, and how many grades stand as they are."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        changed = cursor.execute(
-            """
-            select graded.uscc, coalesce(standing.version_no, 0) + 1 as version_no, graded.enterprise_name,
-              graded.grade, graded.status_code, graded.method_version,
-              coalesce(standing.valid_from >= %(valid_from)s, false) as is_correction
-            from scoring.grades as graded
-            left join publishing.current_grades as standing on standing.uscc = graded.uscc
-            where graded.run_id = %(run_id)s
-              and (standing.uscc is null
-                or (graded.grade, graded.status_code, graded.method_version, graded.enterprise_name)
-                  is distinct from
-                  (standing.grade, standing.status_code, standing.method_version, standing.enterprise_name))
-            order by graded.uscc
-            """,
-            {"run_id": run_id, "valid_from": valid_from},
-        ).fetchall()
-    graded_count, absent_count = connection.execute(
-        """
-        select count(graded.uscc), count(*) filter (where graded.uscc is null)
-        from (select uscc from scoring.grades where run_id = %s) as graded
-        full join publishing.current_grades as standing on standing.uscc = graded.uscc
-        """,
-        (run_id,),
-    ).fetchone() or (0, 0)
-    versions = [{**row, "valid_from": valid_from, "body": delivered_body(row, valid_from)} for row in changed]
-    return versions, {"unchanged_count": graded_count - len(versions), "absent_count": absent_count}
-
-
-def delivered_body(version: dict[str, Any], valid_from: date) -> dict[str, Any]:
-    """Return what leaves the house for one grade version: these seven fields and nothing else (method, section 7)."""
+def _standing(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Return the body that stands of every enterprise, with the number of its version."""
     return {
-        "uscc": version["uscc"],
-        "enterprise_name": version["enterprise_name"],
-        "grade": version["grade"],
-        "status_code": version["status_code"],
-        "method_version": version["method_version"],
-        "valid_from": valid_from.isoformat(),
-        "is_correction": version["is_correction"],
+        row[0]: {**row[2], "version_no": row[1]}
+        for row in connection.execute("select uscc, version_no, body from publishing.current_grades")
     }
+
+
+def _graded(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "select uscc, enterprise_name, grade, status_code, method_version, caps, not_rated_reasons "
+            'from scoring.grades where run_id = %s order by uscc collate "C"',
+            (run_id,),
+        ).fetchall()
+
+
+def _changes(
+    graded: list[dict[str, Any]], standing: Mapping[str, dict[str, Any]], facts: Facts, valid_from: date
+) -> list[dict[str, Any]]:
+    """Return the bodies of the versions to add, by credit code."""
+    found = []
+    for row in graded:
+        code = row["uscc"]
+        before = standing.get(code)
+        new = body(
+            row,
+            notices=facts.notices.get(code, ()),
+            reply=facts.replies.get(code),
+            valid_from=valid_from,
+            standing=before,
+            corrections=facts.corrections.get(code, ()) if before else (),
+        )
+        if before is None or (facts.corrections.get(code)) or differs(new, before):
+            found.append(new)
+    return found
 
 
 def _insert_publication(
@@ -174,37 +180,65 @@ def _insert_publication(
 
 
 def _insert_versions(connection: Connection, publication_id: int, versions: list[dict[str, Any]]) -> None:
+    names = ("uscc", "version_no", "enterprise_name", "grade", "status_code", "method_version", "valid_from")
     with (
         connection.cursor() as cursor,
         cursor.copy(
-            "copy publishing.grade_versions (uscc, version_no, publication_id, enterprise_name, grade, status_code, "
+            "copy publishing.grade_versions (publication_id, uscc, version_no, enterprise_name, grade, status_code, "
             "method_version, valid_from, is_correction, body) from stdin"
         ) as copy,
     ):
         for version in versions:
-            copy.write_row(
-                (
-                    version["uscc"],
-                    version["version_no"],
-                    publication_id,
-                    version["enterprise_name"],
-                    version["grade"],
-                    version["status_code"],
-                    version["method_version"],
-                    version["valid_from"],
-                    version["is_correction"],
-                    Jsonb(version["body"]),
-                )
-            )
+            values = (version[name] for name in names)
+            copy.write_row((publication_id, *values, version["is_correction"], Jsonb(version)))
+
+
+def _queue(connection: Connection, publication_id: int, versions: list[dict[str, Any]]) -> None:
+    """Queue every version for every active subscriber, cut to the fields that it gets."""
+    subscribers = connection.execute(
+        "select subscriber, fields from publishing.subscribers where is_active order by subscriber"
+    ).fetchall()
+    queue_bodies(connection, [(publication_id, version) for version in versions], subscribers)
+
+
+def queue_bodies(
+    connection: Connection, bodies: list[tuple[int, dict[str, Any]]], subscribers: list[tuple[str, list[str]]]
+) -> None:
+    """Add outbox rows for bodies, given with their publication, and subscribers, given with their fields."""
     with (
         connection.cursor() as cursor,
         cursor.copy(
             "copy publishing.outbox (idempotency_key, subscriber, uscc, version_no, publication_id, body) from stdin"
         ) as copy,
     ):
-        for version in versions:
-            for subscriber in SUBSCRIBERS:
-                key = f"{subscriber}/{version['uscc']}/{version['version_no']}"
-                copy.write_row(
-                    (key, subscriber, version["uscc"], version["version_no"], publication_id, Jsonb(version["body"]))
+        for publication_id, whole in bodies:
+            for subscriber, fields in subscribers:
+                key = f"{subscriber}/{whole['uscc']}/{whole['version_no']}"
+                cut = Jsonb(chosen(whole, fields))
+                copy.write_row((key, subscriber, whole["uscc"], whole["version_no"], publication_id, cut))
+
+
+def _insert_corrections(
+    connection: Connection, publication_id: int, facts: Facts, versions: list[dict[str, Any]]
+) -> None:
+    """Keep which decisions were seen, so that each corrects once, and with which version it did."""
+    correcting = {version["uscc"]: version["version_no"] for version in versions if version["is_correction"]}
+    effective = {id(row) for rows in facts.corrections.values() for row in rows}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into publishing.corrections (kind_code, target_type_code, target_id, uscc, decided_on, known_on, "
+            "publication_id, version_no) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    row["kind_code"],
+                    row["target_type_code"],
+                    row["target_id"],
+                    row["uscc"],
+                    row["decided_on"],
+                    row["known_on"],
+                    publication_id,
+                    correcting.get(row["uscc"]) if id(row) in effective else None,
                 )
+                for row in facts.unseen
+            ],
+        )

@@ -1,39 +1,33 @@
-"""Carry the outbox to a subscriber: in order per enterprise, exactly once at the receiver, never losing a row.
+"""Carry the outbox to its subscribers: in order per enterprise, exactly once at each receiver, never losing a row.
 
-Owns sending, retrying and what becomes of a row. Must not decide what is published.
+Owns retrying and what becomes of a row. Must not decide what is published. Every subscriber has a relay of its own, in
+a thread of its own, under an advisory lock: an outage of one never delays another.
 
-Three kinds of failure, told apart because they ask for different things:
-- *unavailable*: nobody answers, or the receiver refuses us altogether (401, 403, 404). The round ends, rows wait.
-- *faltering*: a lost connection, 408, 425, 429, 5xx, a receipt that does not fit. Retried with backoff and jitter;
-  after ``tries_until_dead`` tries over all rounds the row is dead.
-- *refused*: any other 4xx: the receiver will never take these bytes. Dead at once.
-
-A dead row stays in the outbox with its error and holds back later rows of its enterprise (a newer grade never
-overtakes an older one) until a person replays it.
+A row that a receiver refuses, or that failed ``tries_until_dead`` times over all rounds, is dead: it stays in the
+outbox with its error and holds back later rows of its enterprise (a newer grade never overtakes an older one) until a
+person replays it. A receiver that keeps failing opens its circuit: rows wait and no try is spent on them.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import psycopg
 import stamina
 from psycopg.rows import dict_row
-from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from publishing import sandbox_process
-from publishing.body import canonical_bytes, sha256
+from publishing import circuit, signing
+from publishing.body import canonical_bytes
+from publishing.circuit import Circuit, CircuitPolicy
 from publishing.errors import PublishingError
+from publishing.sending import Failure, Faltering, Receipt, Refused, Unavailable, client, post
 from warehouse.business_date import arrival
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 
-GRADES_PATH = "/v1/grades"
 _RELAY_LOCK = 20260502
-_TRANSIENT_STATUS = {408, 425, 429}
-_SHUT_OUT_STATUS = {401, 403, 404, 405, 407}
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class RetryPolicy:
     longest_wait_seconds: float = 8.0
     jitter_seconds: float = 0.5
     answer_timeout_seconds: float = 10.0
-    failing_rows_until_pause: int = 3
+    circuit: CircuitPolicy = CircuitPolicy()
 
 
 @dataclass(frozen=True)
@@ -65,68 +59,83 @@ class DeliveryReport:
     problem: str | None
 
 
-class _Receipt(BaseModel):
-    idempotency_key: str
-    receipt_no: str
-    received_at: AwareDatetime
-    body_sha256: str
-
-
-class _Failure(Exception):
-    """One post failed."""
-
-
-class _Unavailable(_Failure):
-    pass
-
-
-class _Faltering(_Failure):
-    pass
-
-
-class _Refused(_Failure):
-    pass
-
-
 @dataclass
 class _Round:
-    """What one round has seen so far."""
+    """One round of one subscriber: its tools, and what it has seen so far."""
 
+    connection: psycopg.Connection
+    http: httpx.Client
+    key: signing.SigningKey
+    policy: RetryPolicy
+    subscriber: str
+    circuit: Circuit
     delivered_count: int = 0
     held_back_count: int = 0
     blocked: set[str] = field(default_factory=set)
-    failing_in_a_row: int = 0
     problem: str | None = None
 
 
-def deliver(subscriber: str = "tendering", *, policy: RetryPolicy | None = None) -> DeliveryReport:
+def deliver_all(*, policy: RetryPolicy | None = None, is_asked: bool = False) -> list[DeliveryReport]:
+    """Run the relay of every active subscriber side by side; return their reports by name.
+
+    A relay that cannot work at all (no address, no token) says so in its report. With ``is_asked`` a person wants a
+    try now: an open circuit is treated as half open.
+    """
+    with connect("pc_publishing") as connection:
+        names = [
+            str(row[0])
+            for row in connection.execute(
+                "select subscriber from publishing.subscribers where is_active order by subscriber"
+            )
+        ]
+    if not names:
+        return []
+
+    def relay(name: str) -> DeliveryReport:
+        try:
+            return deliver(name, policy=policy, is_asked=is_asked)
+        except PublishingError as error:
+            with connect("pc_publishing") as connection:
+                return _report(connection, name, problem=str(error))
+
+    with ThreadPoolExecutor(max_workers=len(names), thread_name_prefix="relay") as threads:
+        return list(threads.map(relay, names))
+
+
+def deliver(
+    subscriber: str = "tendering", *, policy: RetryPolicy | None = None, is_asked: bool = False
+) -> DeliveryReport:
     """Send every pending row of ``subscriber`` once, oldest first; return what was delivered and what is left.
 
-    The receiver is TENDERING_URL, or the local sandbox that runs under DATA_DIR. A receiver that is down is no error:
-    the rows wait and the report says so. One relay per subscriber works at a time; another one waits for it.
+    A receiver that is down is no error: the rows wait and the report says so. One relay per subscriber works at a
+    time; another one waits for it.
 
-    Raises PublishingError when there is no receiver to talk to.
+    Raises PublishingError when there is no such subscriber, no receiver to talk to, or no key to sign with.
     """
     policy = policy or RetryPolicy()
     with _locked(subscriber) as connection:
+        about = _subscriber(connection, subscriber)
         queue = _queue(connection, subscriber)
-        state = _Round()
-        if any(row["status"] == "pending" for row in queue):
-            with _client(policy) as client:
-                _send_queue(connection, client, queue, policy, state)
-        return _report(connection, subscriber, state)
-
-
-def replay(idempotency_key: str) -> None:
-    """Put a dead row back into the queue with its tries forgotten; PublishingError when it is not dead."""
-    with connect("pc_publishing") as connection:
-        revived = connection.execute(
-            "update publishing.outbox set status = 'pending', attempt_count = 0 "
-            "where idempotency_key = %s and status = 'dead'",
-            (idempotency_key,),
+        if not any(row["status"] == "pending" for row in queue):
+            return _report(connection, subscriber)
+        known = circuit.read(connection, subscriber)
+        state = known.state(arrival(), policy.circuit)
+        if state == "open" and not is_asked:
+            again = known.tries_again_at(policy.circuit)
+            return _report(
+                connection, subscriber, problem=f"the circuit is open until {again:%H:%M:%S}: {_last_error(queue)}"
+            )
+        key = signing.current(connection)
+        with client(about, timeout_seconds=policy.answer_timeout_seconds) as http:
+            work = _Round(connection, http, key, policy, subscriber, known)
+            _send_queue(work, queue)
+        return _report(
+            connection,
+            subscriber,
+            delivered_count=work.delivered_count,
+            held_back_count=work.held_back_count,
+            problem=work.problem,
         )
-        if revived.rowcount == 0:
-            raise PublishingError(f"no dead delivery {idempotency_key!r}: `publishing.outbox` lists them by status")
 
 
 @contextmanager
@@ -138,57 +147,54 @@ def _locked(subscriber: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _client(policy: RetryPolicy) -> httpx.Client:
-    settings = get_settings()
-    url = settings.tendering_url or sandbox_process.address(settings.data_dir)
-    if url is None:
-        raise PublishingError(
-            "grades wait in publishing.outbox and there is nobody to deliver them to: "
-            "start the sandbox (`python -m publishing.sandbox`) or set TENDERING_URL"
-        )
-    is_remote = settings.tendering_url is not None  # a proxy of the environment is for the world outside
-    headers = {"Content-Type": "application/json"}
-    if settings.tendering_token:
-        headers["Authorization"] = f"Bearer {settings.tendering_token.get_secret_value()}"
-    return httpx.Client(base_url=url, headers=headers, timeout=policy.answer_timeout_seconds, trust_env=is_remote)
+def _subscriber(connection: psycopg.Connection, name: str) -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(
+            "select subscriber, endpoint, token_variable, is_active from publishing.subscribers where subscriber = %s",
+            (name,),
+        ).fetchone()
+    if found is None or not found["is_active"]:
+        raise PublishingError(f"there is no active subscriber {name!r}: `property-credit subscribers list` shows them")
+    return found
 
 
 def _queue(connection: psycopg.Connection, subscriber: str) -> list[dict[str, Any]]:
+    """Return what waits or is dead. What was never tried leaves without records that were repaired meanwhile."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            "select outbox_id, idempotency_key, uscc, status, attempt_count, body from publishing.outbox "
+            "select outbox_id, idempotency_key, uscc, status, attempt_count, last_error, "
+            "case when attempt_count = 0 then publishing.without_withdrawn(body) else body end as body "
+            "from publishing.outbox "
             "where subscriber = %s and status in ('pending', 'dead') order by outbox_id",
             (subscriber,),
         ).fetchall()
 
 
-def _send_queue(
-    connection: psycopg.Connection,
-    client: httpx.Client,
-    queue: list[dict[str, Any]],
-    policy: RetryPolicy,
-    state: _Round,
-) -> None:
+def _last_error(queue: list[dict[str, Any]]) -> str:
+    return next((row["last_error"] for row in reversed(queue) if row["last_error"]), "its receiver failed before")
+
+
+def _send_queue(work: _Round, queue: list[dict[str, Any]]) -> None:
     for row in queue:
         if row["status"] == "dead":
-            state.blocked.add(row["uscc"])
-        elif row["uscc"] in state.blocked:
-            state.held_back_count += 1
-        elif not _send_row(connection, client, row, policy, state):
+            work.blocked.add(row["uscc"])
+        elif row["uscc"] in work.blocked:
+            work.held_back_count += 1
+        elif not _send_row(work, row):
             return
 
 
-def _send_row(
-    connection: psycopg.Connection, client: httpx.Client, row: dict[str, Any], policy: RetryPolicy, state: _Round
-) -> bool:
+def _send_row(work: _Round, row: dict[str, Any]) -> bool:
     """Send one row and record what became of it; False when the round should end."""
-    tries = 0
+    policy = work.policy
+    is_probe = work.circuit.opened_at is not None
     attempts = max(1, min(policy.tries_per_round, policy.tries_until_dead - row["attempt_count"]))
     content = canonical_bytes(row["body"])
+    tries = 0
     try:
         for attempt in stamina.retry_context(
-            on=(_Faltering, _Unavailable),
-            attempts=attempts,
+            on=(Faltering, Unavailable),
+            attempts=1 if is_probe else attempts,
             timeout=None,
             wait_initial=policy.first_wait_seconds,
             wait_max=policy.longest_wait_seconds,
@@ -196,58 +202,46 @@ def _send_row(
         ):
             with attempt:
                 tries = attempt.num
-                receipt = _post(client, row["idempotency_key"], content)
-    except _Failure as failure:
-        is_dead = isinstance(failure, _Refused) or (
-            isinstance(failure, _Faltering) and row["attempt_count"] + tries >= policy.tries_until_dead
-        )
-        _record_failure(connection, row, tries=tries, error=str(failure), is_dead=is_dead)
-        state.problem = f"{row['idempotency_key']}: {failure}"
-        state.blocked.add(row["uscc"])
-        if isinstance(failure, _Unavailable):
-            return False
-        state.failing_in_a_row = 0 if isinstance(failure, _Refused) else state.failing_in_a_row + 1
-        return state.failing_in_a_row < policy.failing_rows_until_pause
-    _record_delivery(connection, row, tries=tries, receipt=receipt)
-    state.delivered_count += 1
-    state.failing_in_a_row = 0
+                receipt = post(work.http, row["idempotency_key"], content, work.key)
+    except Failure as failure:
+        return _failed(work, row, failure, tries=tries)
+    _record_delivery(work.connection, row, tries=tries, receipt=receipt)
+    work.delivered_count += 1
+    _set_circuit(work, Circuit())
     return True
 
 
-def _post(client: httpx.Client, key: str, content: bytes) -> _Receipt:
-    """Post one body; return its receipt or raise the kind of failure it met."""
-    try:
-        answer = client.post(GRADES_PATH, content=content, headers={"Idempotency-Key": key})
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise _Unavailable(f"no connection to {client.base_url}: {error}") from error
-    except httpx.TransportError as error:
-        raise _Faltering(f"the connection broke before the receipt: {type(error).__name__}: {error}") from error
-    said = f"{answer.status_code} {answer.text[:300]}"
-    if answer.status_code in _SHUT_OUT_STATUS:
-        raise _Unavailable(f"the receiver does not let us in (address or TENDERING_TOKEN?): {said}")
-    if answer.status_code in _TRANSIENT_STATUS or not (answer.is_success or answer.is_client_error):
-        raise _Faltering(f"the receiver answered {said}")
-    if answer.is_client_error:
-        raise _Refused(f"the receiver refused it: {said}")
-    try:
-        receipt = _Receipt.model_validate_json(answer.content)
-    except ValidationError as error:
-        raise _Faltering(f"the receiver answered without a receipt: {said}") from error
-    if receipt.idempotency_key != key or receipt.body_sha256 != sha256(content):
-        raise _Faltering(f"the receipt is for something else: {said}")
-    return receipt
+def _failed(work: _Round, row: dict[str, Any], failure: Failure, *, tries: int) -> bool:
+    is_dead = isinstance(failure, Refused) or (
+        isinstance(failure, Faltering) and row["attempt_count"] + tries >= work.policy.tries_until_dead
+    )
+    _record_failure(work.connection, row, tries=tries, error=str(failure), is_dead=is_dead)
+    work.problem = f"{row['idempotency_key']}: {failure}"
+    work.blocked.add(row["uscc"])
+    if isinstance(failure, Refused):  # the receiver is well, the row is not
+        _set_circuit(work, Circuit())
+        return True
+    is_outage = isinstance(failure, Unavailable)
+    _set_circuit(work, work.circuit.failed(arrival(), work.policy.circuit, is_outage=is_outage))
+    return work.circuit.opened_at is None
 
 
-def _record_delivery(connection: psycopg.Connection, row: dict[str, Any], *, tries: int, receipt: _Receipt) -> None:
+def _set_circuit(work: _Round, found: Circuit) -> None:
+    if found != work.circuit:
+        work.circuit = replace(found)
+        circuit.store(work.connection, work.subscriber, found)
+
+
+def _record_delivery(connection: psycopg.Connection, row: dict[str, Any], *, tries: int, receipt: Receipt) -> None:
     with connection.transaction():
         connection.execute(
             "update publishing.outbox set status = 'delivered', attempt_count = attempt_count + %s, "
             "last_error = null, delivered_at = %s where outbox_id = %s",
             (tries, arrival(), row["outbox_id"]),
         )
-        connection.execute(
+        connection.execute(  # a replayed row has its first receipt already
             "insert into publishing.receipts (idempotency_key, receipt_no, received_at, body_sha256) "
-            "values (%s, %s, %s, %s)",
+            "values (%s, %s, %s, %s) on conflict (idempotency_key) do nothing",
             (receipt.idempotency_key, receipt.receipt_no, receipt.received_at, receipt.body_sha256),
         )
 
@@ -262,7 +256,14 @@ def _record_failure(
     )
 
 
-def _report(connection: psycopg.Connection, subscriber: str, state: _Round) -> DeliveryReport:
+def _report(
+    connection: psycopg.Connection,
+    subscriber: str,
+    *,
+    delivered_count: int = 0,
+    held_back_count: int = 0,
+    problem: str | None = None,
+) -> DeliveryReport:
     pending_count, dead_count, earliest = connection.execute(
         "select count(*) filter (where status = 'pending'), count(*) filter (where status = 'dead'), "
         "(array_agg(idempotency_key || ': ' || last_error order by outbox_id) filter (where status = 'dead'))[1] "
@@ -271,9 +272,9 @@ def _report(connection: psycopg.Connection, subscriber: str, state: _Round) -> D
     ).fetchone() or (0, 0, None)
     return DeliveryReport(
         subscriber=subscriber,
-        delivered_count=state.delivered_count,
+        delivered_count=delivered_count,
         pending_count=pending_count,
         dead_count=dead_count,
-        held_back_count=state.held_back_count,
-        problem=state.problem or earliest,
+        held_back_count=held_back_count,
+        problem=problem or earliest,
     )

@@ -1,17 +1,21 @@
 """The tendering sandbox: a stand-in for the procurement centre's system, a process with a store of its own.
 
 It takes a grade (POST /v1/grades), treats a repeated idempotency key as the same delivery, gives receipts, and lists
-what it holds (GET /received). POST /faults makes it fail in the ways real receivers do, so that delivery can be tested.
-It shares nothing with the warehouse but the folder that its SQLite file lies in.
+what it holds (GET /received). Once the sender's public keys are there (KEYS_DIR/public-keys.json, as a receiver would
+have asked for them), it refuses what is not signed by one of them. POST /faults makes it fail in the ways real
+receivers do, so that delivery can be tested. It shares nothing with the warehouse but these two folders.
 """
 
 import argparse
 import asyncio
+import base64
 import hmac
 import json
 import os
 import socket
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,21 +25,27 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publishing.body import sha256
+from publishing.messages import problem_with_signature
 from publishing.sandbox_process import folder
+from publishing.signing import PUBLIC_FILE
 from warehouse.business_date import arrival
 from warehouse.settings import get_settings
 
 FAULTS = (
     "answer_500",  # before storing
+    "answer_500_after_storing",
     "refuse_422",  # before storing: this message will never be taken
     "cut_before_storing",  # the connection breaks, nothing is kept
     "cut_after_storing",  # the delivery is kept, the receipt is lost
     "exit_after_storing",  # the same, and the process dies as by kill -9
     "slow",  # stores, then answers after `seconds`
+    "answer_twice",  # stores, then sends the same answer two times on one connection
+    "down",  # nobody listens for `seconds`; what was stored stays
 )
+_TRANSPORT = "sandbox.transport"
 
 
 class Store:
@@ -77,10 +87,11 @@ class Store:
         row = self._connection.execute("select * from received where idempotency_key = ?", (key,)).fetchone()
         return row, new.rowcount == 1
 
-    def all(self, uscc: str | None) -> list[dict[str, Any]]:
-        """Return the deliveries in order of arrival, of one enterprise or of all."""
+    def page(self, uscc: str | None, *, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return the deliveries after sequence number ``after``, oldest first, of one enterprise or of all."""
         rows = self._connection.execute(
-            "select * from received where ? is null or uscc = ? order by sequence", (uscc, uscc)
+            "select * from received where (? is null or uscc = ?) and sequence > ? order by sequence limit ?",
+            (uscc, uscc, after, limit),
         )
         return [{**dict(row), "body": json.loads(row["body"])} for row in rows]
 
@@ -92,6 +103,7 @@ class Fault:
     kind: str = ""
     count: int = 0
     seconds: float = 0.0
+    go_down: Callable[[], None] = lambda: None
 
     def take(self) -> str:
         """Return the kind for one post, or nothing when the faults are used up."""
@@ -109,9 +121,54 @@ class CutConnection(Response):
         await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"999")]})
 
 
-def create_app(store: Store, *, token: str | None = None) -> Starlette:
-    """Return the sandbox's application over ``store``; with ``token``, posts need it as their bearer token."""
-    fault = Fault()
+class AnswerTwice(JSONResponse):
+    """The same answer two times: the second lies on the connection when the next request is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer as it should be, then its bytes once more past the server."""
+        await super().__call__(scope, receive, send)
+        head = f"HTTP/1.1 {self.status_code} Again\r\n".encode()
+        head += b"".join(name + b": " + value + b"\r\n" for name, value in self.raw_headers)
+        scope[_TRANSPORT].write(head + b"\r\n" + bytes(self.body))
+
+
+def with_transport(app: ASGIApp) -> ASGIApp:
+    """Let answers reach the connection they are sent on (uvicorn's ``send`` belongs to it)."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+class PublicKeys:
+    """The sender's public keys, read again when their file changes; without the file nothing is checked."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._changed, self._keys = path, 0, dict[str, bytes]()
+
+    def known(self) -> dict[str, bytes]:
+        """Return key id → 32 bytes."""
+        try:
+            changed = self._path.stat().st_mtime_ns if self._path else 0
+        except FileNotFoundError:
+            return {}
+        if self._path and changed != self._changed:
+            keys = json.loads(self._path.read_text(encoding="utf-8"))["keys"]
+            self._keys = {key["key_id"]: base64.b64decode(key["public_key"]) for key in keys}
+            self._changed = changed
+        return self._keys
+
+
+def create_app(
+    store: Store, *, fault: Fault, token: str | None = None, public_keys_file: Path | None = None
+) -> Starlette:
+    """Return the sandbox's application over ``store``.
+
+    With ``token``, posts need it as their bearer token; with ``public_keys_file``, once it exists, a signature.
+    """
+    keys = PublicKeys(public_keys_file)
 
     async def post_grade(request: Request) -> Response:
         if token and not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {token}"):
@@ -123,6 +180,10 @@ def create_app(store: Store, *, token: str | None = None) -> Starlette:
             return _problem(422, "the body is not a JSON object with a uscc")
         if not key:
             return _problem(400, "the header Idempotency-Key is missing")
+        known = keys.known()
+        wrong = problem_with_signature(request, content, known) if known else None
+        if wrong:
+            return _problem(401, wrong)
         kind = fault.take()
         if kind == "answer_500":
             return _problem(500, "a fault that was asked for")
@@ -133,6 +194,8 @@ def create_app(store: Store, *, token: str | None = None) -> Starlette:
         row, is_new = store.put(key, uscc, content)
         if row["body_sha256"] != sha256(content):
             return _problem(409, "this idempotency key was used for another body")
+        if kind == "answer_500_after_storing":
+            return _problem(500, "a fault that was asked for")
         if kind == "cut_after_storing":
             return CutConnection()
         if kind == "exit_after_storing":
@@ -140,10 +203,16 @@ def create_app(store: Store, *, token: str | None = None) -> Starlette:
         if kind == "slow":
             await asyncio.sleep(fault.seconds)
         receipt = {name: row[name] for name in ("idempotency_key", "receipt_no", "received_at", "body_sha256")}
-        return JSONResponse(receipt, status_code=201 if is_new else 200)
+        answer = AnswerTwice if kind == "answer_twice" else JSONResponse
+        return answer(receipt, status_code=201 if is_new else 200)
 
     async def list_received(request: Request) -> Response:
-        received = store.all(request.query_params.get("uscc"))
+        asked = request.query_params
+        try:
+            after, limit = int(asked.get("after", 0)), int(asked.get("limit", 1_000_000))
+        except ValueError:
+            return _problem(422, "after and limit are numbers")
+        received = store.page(asked.get("uscc"), after=after, limit=limit)
         return JSONResponse({"count": len(received), "received": received})
 
     async def set_fault(request: Request) -> Response:
@@ -155,6 +224,8 @@ def create_app(store: Store, *, token: str | None = None) -> Starlette:
         if kind not in FAULTS:
             return _problem(422, f"kind is one of {', '.join(FAULTS)}")
         fault.kind, fault.count, fault.seconds = kind, count, seconds
+        if kind == "down":
+            fault.go_down()
         return JSONResponse({"kind": fault.kind, "count": fault.count, "seconds": fault.seconds})
 
     async def healthz(_request: Request) -> Response:
@@ -184,21 +255,40 @@ def main() -> None:
     settings = get_settings()
     home = folder(settings.data_dir)
     home.mkdir(parents=True, exist_ok=True)
+    listening = _listen(host, port)
+    port = listening.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    token = settings.tendering_token.get_secret_value() if settings.tendering_token else None
+    assert settings.keys_dir is not None
+    fault = Fault()
+    app = create_app(
+        Store(home / "received.sqlite"), fault=fault, token=token, public_keys_file=settings.keys_dir / PUBLIC_FILE
+    )
+    partial = home / "address.partial"
+    partial.write_text(address + "\n")
+    partial.rename(home / "address")
+    print(f"tendering sandbox: {address}/received", flush=True)
+    while True:
+        server = uvicorn.Server(
+            uvicorn.Config(with_transport(app), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        )
+        fault.go_down = lambda server=server: setattr(server, "should_exit", True)  # type: ignore[misc]
+        server.run(sockets=[listening])
+        if fault.kind != "down":
+            return
+        fault.kind, fault.count = "", 0
+        time.sleep(fault.seconds)
+        listening = _listen(host, port)
+
+
+def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
     except OSError as error:
         raise SystemExit(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    token = settings.tendering_token.get_secret_value() if settings.tendering_token else None
-    app = create_app(Store(home / "received.sqlite"), token=token)
-    partial = home / "address.partial"
-    partial.write_text(address + "\n")
-    partial.rename(home / "address")
-    print(f"tendering sandbox: {address}/received", flush=True)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
-    server.run(sockets=[listening])
+    return listening
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from publishing.errors import PublishingError
+from warehouse.settings import get_settings
 
 START_TIMEOUT_SECONDS = 60  # imports take 1 s alone and several on a busy machine
 
@@ -78,7 +79,7 @@ def start(data_dir: Path, *, port: int = 0) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd=root,
-            env={**os.environ, "DATA_DIR": str(data_dir)},
+            env={**os.environ, "DATA_DIR": str(data_dir), "KEYS_DIR": str(get_settings().keys_dir)},
         )
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:

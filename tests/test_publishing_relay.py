@@ -12,17 +12,25 @@ import httpx
 import pytest
 from grade_rows import add_run, uscc
 
-from publishing import sandbox_process
+from publishing import messages, sandbox_process, signing
 from publishing.body import canonical_bytes, sha256
+from publishing.circuit import CircuitPolicy
 from publishing.errors import PublishingError
 from publishing.publish import publish
-from publishing.relay import RetryPolicy, deliver, replay
+from publishing.relay import RetryPolicy, deliver
+from publishing.subscribers import replay
 from warehouse.connection import connect
 from warehouse.settings import get_settings
 
 FIRST = date(2026, 10, 30)
 A, B, C = uscc(1), uscc(2), uscc(3)
-QUICK = RetryPolicy(first_wait_seconds=0.01, longest_wait_seconds=0.05, jitter_seconds=0.01, answer_timeout_seconds=5)
+QUICK = RetryPolicy(
+    first_wait_seconds=0.01,
+    longest_wait_seconds=0.05,
+    jitter_seconds=0.01,
+    answer_timeout_seconds=5,
+    circuit=CircuitPolicy(cool_down_seconds=0),
+)
 
 
 @pytest.fixture
@@ -163,7 +171,7 @@ def test_deliver__fault_on_every_row__round_pauses_instead_of_hammering(sandbox)
     publish_night(0, {uscc(n): "A" for n in range(20)})
     fault(sandbox, "answer_500", count=1000)
     deliver(policy=QUICK)
-    assert sum(attempts for _, _, attempts in outbox()) == QUICK.tries_per_round * QUICK.failing_rows_until_pause
+    assert sum(attempts for _, _, attempts in outbox()) == QUICK.tries_per_round * QUICK.circuit.failures_until_open
 
 
 def test_deliver__wrong_token__rows_wait_and_the_report_says_why(sandbox_home, monkeypatch):
@@ -190,10 +198,19 @@ def test_deliver__two_relays_at_once__each_row_posted_once(sandbox):
     assert {count for _, _, count in received(sandbox)} == {1}
 
 
+def signed(url: str, body: dict, key: str = "k") -> httpx.Request:
+    content = canonical_bytes(body)
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    request = httpx.Request("POST", f"{url}/v1/grades", content=content, headers=headers)
+    with connect("pc_publishing") as connection:
+        messages.sign(request, content, signing.current(connection))
+    return request
+
+
 def test_sandbox__repeated_key_with_another_body__is_refused(sandbox):
     def post(grade: str) -> int:
-        body = {"uscc": A, "grade": grade}
-        return httpx.post(f"{sandbox}/v1/grades", json=body, headers={"Idempotency-Key": "k"}).status_code
+        with httpx.Client() as client:
+            return client.send(signed(sandbox, {"uscc": A, "grade": grade})).status_code
 
     assert [post("A"), post("A"), post("B")] == [201, 200, 409]
     assert received(sandbox) == [("k", "A", 3)]

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     archive_dir: Path | None = Field(
         default=None, description="Where every delivered file is kept byte for byte. Default: DATA_DIR/archive."
     )
+    keys_dir: Path | None = Field(
+        default=None, description="Private signing keys, one file each; back it up apart. Default: DATA_DIR/keys."
+    )
     complaints_api_url: str | None = Field(default=None, description="Base address of the 码上办 complaints API.")
     tendering_url: str | None = Field(
         default=None, description="Address the relay delivers grades to. Unset: the local sandbox."
@@ -47,7 +50,7 @@ class Settings(BaseSettings):
     def model_post_init(self, _context: object) -> None:
         """Make the folders absolute."""
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().resolve())
-        for name in ("landing", "archive"):
+        for name in ("landing", "archive", "keys"):
             folder = getattr(self, f"{name}_dir") or self.data_dir / name
             object.__setattr__(self, f"{name}_dir", folder.expanduser().resolve())
 

@@ -1,0 +1,73 @@
+-- What stands beside a grade tonight: objections that are being decided, and protection after a certified take-over.
+with enterprises as (
+
+  select * from {{ ref('dim_enterprise') }} where is_enterprise
+
+),
+
+objections as (
+
+  select * from {{ ref('stg_objections') }}
+
+),
+
+spells as (
+
+  select * from {{ ref('int_spells__resolved') }}
+
+),
+
+contracts as (
+
+  select * from {{ ref('stg_contracts') }}
+
+),
+
+protected as (
+
+  select
+    spells.uscc,
+    spells.community_id,
+    min(contracts.starts_on) as starts_on
+  from spells
+  inner join contracts
+    on contracts.community_id = spells.community_id
+    and contracts.uscc = spells.uscc
+    and contracts.is_takeover
+    and contracts.takeover_certified_on <= {{ business_date() }}
+  where spells.ends_on >= {{ business_date() }} and spells.protection_weight < 1
+  group by spells.uscc, spells.community_id
+
+),
+
+unioned as (
+
+  select
+    uscc,
+    'objection_open' as kind_code,
+    objection_id as notice_id,
+    filed_on as starts_on,
+    null::date as ends_on
+  from objections
+  where filed_on <= {{ business_date() }}
+    and (outcome_code = 'pending' or decided_on > {{ business_date() }})
+  union all
+  select
+    uscc,
+    'takeover_protection' as kind_code,
+    community_id as notice_id,
+    starts_on,
+    (starts_on + interval '{{ var('protection')[-1].until_month }} months')::date - 1 as ends_on
+  from protected
+
+)
+
+select
+  unioned.uscc,
+  unioned.kind_code,
+  unioned.notice_id,
+  unioned.starts_on,
+  unioned.ends_on
+from unioned
+inner join enterprises
+  on enterprises.uscc = unioned.uscc

@@ -1,0 +1,80 @@
+"""What publishing reads beside the grades: decisions that correct, notices, regions, replies.
+
+Owns the queries on ``marts.mart_publishing__*``. Computes nothing; a warehouse without those marts has none of it.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+CORRECTIONS: LiteralString = """
+    select found.uscc, found.kind_code, found.target_type_code, found.target_id, found.decided_on, found.known_on
+    from marts.mart_publishing__corrections as found
+    where not exists (select from publishing.corrections as seen
+      where (seen.kind_code, seen.target_type_code, seen.target_id)
+        = (found.kind_code, found.target_type_code, found.target_id))
+    order by found.uscc collate "C", found.decided_on, found.kind_code, found.target_id collate "C"
+"""
+NOTICES: LiteralString = """
+    select uscc, kind_code, min(starts_on) as starts_on, max(ends_on) as ends_on
+    from marts.mart_publishing__notices group by uscc, kind_code order by uscc collate "C", kind_code
+"""
+REGIONS: LiteralString = """
+    select uscc, array_agg(region_code order by region_code) as region_codes
+    from marts.mart_publishing__regions group by uscc
+"""
+REPLIES: LiteralString = """
+    select distinct on (uscc) uscc, reply from publishing.replies
+    where filed_on <= %(business_date)s order by uscc, reply_id desc
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands beside the grades of a night, by credit code.
+
+    ``unseen``: every decision that no publication has seen; ``corrections``: those of them that correct what stands,
+    which are the ones known since the last publication (older ones were there before corrections were kept).
+    """
+
+    corrections: dict[str, list[dict[str, Any]]]
+    unseen: list[dict[str, Any]]
+    notices: dict[str, list[dict[str, Any]]]
+    regions: dict[str, list[str]]
+    replies: dict[str, str | None]
+
+
+def read_facts(connection: Connection, business_date: date) -> Facts:
+    """Read the facts of a night."""
+    found = connection.execute("select business_date from publishing.data_age").fetchone()
+    last = found[0] if found else None
+    unseen = _rows(connection, "corrections", CORRECTIONS)
+    corrections = [row for row in unseen if last is not None and row["known_on"] >= last]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        replies = cursor.execute(REPLIES, {"business_date": business_date}).fetchall()
+    return Facts(
+        corrections=_grouped(corrections),
+        unseen=unseen,
+        notices=_grouped(_rows(connection, "notices", NOTICES)),
+        regions={row["uscc"]: row["region_codes"] for row in _rows(connection, "regions", REGIONS)},
+        replies={row["uscc"]: row["reply"] for row in replies},
+    )
+
+
+def _rows(connection: Connection, mart: str, query: LiteralString) -> list[dict[str, Any]]:
+    exists = connection.execute("select to_regclass(%s) is not null", (f"marts.mart_publishing__{mart}",)).fetchone()
+    if not (exists and exists[0]):
+        return []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query).fetchall()
+
+
+def _grouped(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[row["uscc"]].append(row)
+    return dict(found)
