@@ -18,6 +18,7 @@ TOPICS = {"fees": 0.4, "service": 0.25, "facilities": 0.2, "funds": 0.08, "other
 LEVELS = {"community": 0.6, "street": 0.3, "district": 0.1}
 QUARTERLY = ("c03", "c04")  # 公共收益收支, 维修资金使用
 YEARLY = ("c01", "c02", "c05", "c06", "c07", "c08", "c09", "c10", "c11", "c12")
+_YEARLY_REACH = 400  # days before the history's end from which a yearly class may still be current
 DUE_DAYS = 15  # after the quarter's end, methodology P06
 
 
@@ -45,7 +46,7 @@ def make_disclosures(
     first: date,
     last: date,
 ) -> Table:
-    """Return one row a community and class: every quarter for the money classes, once for the others."""
+    """Return one row a community and class: every quarter for the money classes, every year for the others."""
     rng = random(seed, "disclosures")
     size = len(communities.ids)
     everyone = np.arange(size)
@@ -75,28 +76,7 @@ def make_disclosures(
                     }
                 )
             )
-    year = date(last.year, 1, 1)
-    opening, today = day_number(year), day_number(last)
-    holder = tenures.manager_of(everyone, np.full(size, today - 40))
-    who = np.flatnonzero(holder >= 0)
-    for code in YEARLY:
-        public = rng.random(len(who)) < managers.chance(
-            "classes", holder[who], np.full(len(who), today), preset.registers.disclosed_class
-        )
-        published = np.where(public, opening + rng.integers(5, max(6, today - opening), len(who)), NEVER)
-        parts.append(
-            pl.DataFrame(
-                {
-                    "_community": who,
-                    "_holder": holder[who],
-                    "disclosure_class_code": pl.Series([code] * len(who), dtype=pl.String),
-                    "period_start_on": pl.Series([year] * len(who), dtype=pl.Date),
-                    "published_on": dates(published),
-                    "is_verified": public,
-                    "_seen": np.where(public, published, opening + 90),
-                }
-            )
-        )
+    parts += _yearly(preset, managers, tenures, size, last=last, rng=rng)
     frame = pl.concat(parts).sort("_seen", "_community", "disclosure_class_code", maintain_order=True)
     frame = frame.with_columns(
         pl.Series("disclosure_id", [f"GS{number:07d}" for number in range(1, frame.height + 1)]),
@@ -108,6 +88,37 @@ def make_disclosures(
     return table.with_corrections(
         rng, column="is_verified", wrong=~pl.col("is_verified"), share=preset.lags.corrected_share
     )
+
+
+def _yearly(
+    preset: Preset, managers: Managers, tenures: Tenures, size: int, *, last: date, rng: np.random.Generator
+) -> list[pl.DataFrame]:
+    """Return the other classes, each made public again every year about the same day; none that lapsed long ago."""
+    parts, everyone, finish = [], np.arange(size), day_number(last)
+    since = finish - preset.horizon_days - _YEARLY_REACH
+    for code in YEARLY:
+        usual = rng.integers(15, 340, size)  # day of the year
+        for year in range(last.year - 2, last.year + 1):
+            start = date(year, 1, 1)
+            day = day_number(start) + usual - rng.integers(0, 12, size)
+            holder = tenures.manager_of(everyone, day)
+            chance = managers.chance("classes", holder, day, preset.registers.disclosed_class)
+            public = rng.random(size) < chance
+            who = np.flatnonzero((holder >= 0) & (day > since) & (day <= finish))
+            parts.append(
+                pl.DataFrame(
+                    {
+                        "_community": who,
+                        "_holder": holder[who],
+                        "disclosure_class_code": pl.Series([code] * len(who), dtype=pl.String),
+                        "period_start_on": pl.Series([start] * len(who), dtype=pl.Date),
+                        "published_on": dates(np.where(public, day, NEVER)[who]),
+                        "is_verified": public[who],
+                        "_seen": day[who],
+                    }
+                )
+            )
+    return parts
 
 
 def make_surveys(
@@ -185,11 +196,17 @@ def make_personnel(
             "left_on": dates(left),
             "pre_job_trained_on": dates(pre_job),
             "continuing_trained_on": dates(continuing),
+            "_trained_again_on": dates(np.where(continued, continuing + 350, NEVER)),
             "continuing_hours": np.where(continued, rng.integers(8, 49, size) / 2, 0.0),
             "_visible_on": visibility(rng, np.maximum(hired, day_number(first) - 400), preset.lags),
         }
     )
-    return Table("personnel", ("staff_id",), frame, masks={"left_on": "left_on"})
+    masks = {"left_on": "left_on", "_trained_again_on": "_trained_again_on"}
+    return Table("personnel", ("staff_id",), frame, masks=masks, finish=_newest_training)
+
+
+def _newest_training(known: pl.DataFrame) -> pl.DataFrame:
+    return known.with_columns(pl.coalesce("_trained_again_on", "continuing_trained_on").alias("continuing_trained_on"))
 
 
 def make_mediations(

@@ -1,7 +1,7 @@
 """The truth behind the sample region: what distorts the record, what was bought, and what nobody is told yet."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +117,17 @@ def test_manifest__corrections__are_of_rows_delivered_before(tmp_path):
     for entry in hotline:
         row = table.row(by_predicate=pl.col("complaint_id") == entry["key"][0], named=True)
         assert str(row["_corrected_on"]) == entry["date"]
+
+
+@pytest.mark.parametrize("night", [THROUGH, QUARTER, months_after(THROUGH, 6)])
+def test_disclosures__yearly_classes__are_renewed_all_through_the_horizon(region, night):
+    known = region.tables["disclosures"].as_known(night)
+    lasting = pl.col("published_on").is_between(night - timedelta(days=365), night) & pl.col("is_verified")
+    current = known.filter(lasting & ~pl.col("disclosure_class_code").is_in(["c03", "c04"]))
+    share = current.unique(["community_id", "disclosure_class_code"]).height / (10 * len(region.communities.ids))
+    assert 0.7 < share < 0.95
+
+
+def test_personnel__continuing_training__goes_on_after_the_history(region):
+    trained = region.tables["personnel"].as_known(QUARTER)["continuing_trained_on"]
+    assert THROUGH < trained.max() <= QUARTER
