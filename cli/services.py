@@ -151,8 +151,10 @@ def _environment(ports: Ports, *, with_scheduler: bool) -> Mapping[str, str]:
         found["COMPLAINTS_API_URL"] = f"http://127.0.0.1:{ports.complaints}"
     if with_scheduler:
         airflow_environment.prepare(api_port=ports.airflow)
-        found = {**airflow_environment.variables(api_port=ports.airflow), **os.environ, **found}
-        found["AIRFLOW__API__PORT"] = str(ports.airflow)  # this process may have read another one before
+        wanted = airflow_environment.variables(api_port=ports.airflow)
+        found = {**wanted, **os.environ, **found}
+        for name in ("API__PORT", "API__BASE_URL", "CORE__EXECUTION_API_SERVER_URL"):
+            found[f"AIRFLOW__{name}"] = wanted[f"AIRFLOW__{name}"]  # this process may have read others before
     return found
 
 

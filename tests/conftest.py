@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -19,6 +20,8 @@ def pytest_unconfigure() -> None:
     """Stop the session's server and take its folder away."""
     from warehouse import embedded
 
+    if airflow := sys.modules.get("airflow.settings"):
+        airflow.dispose_orm()  # its connections, before the server they lead to is gone
     embedded.stop(_ROOT)
     shutil.rmtree(_ROOT, ignore_errors=True)
 

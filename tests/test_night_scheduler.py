@@ -1,0 +1,164 @@
+"""One night under a real scheduler: registers are triggered, assets wake everything behind them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import date
+
+import httpx
+import psycopg
+import pytest
+
+from cli import services
+from simulation.region import simulate
+from warehouse import connection as ground
+from warehouse.connection import connect
+from warehouse.settings import PROJECT_ROOT, get_settings
+
+NIGHT = date(2026, 10, 31)
+WOKEN = (
+    "ingest_complaints",
+    "ingest_inspections",
+    "ingest_funds",
+    "build_warehouse",
+    "grade_enterprises",
+    "publish_grades",
+    "build_scorecards",
+)
+
+
+def _free_ports(count):
+    holders = [socket.socket() for _ in range(count)]
+    try:
+        for holder in holders:
+            holder.bind(("127.0.0.1", 0))
+        return [holder.getsockname()[1] for holder in holders]
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+@pytest.fixture
+def served(migrated_template, tmp_path, monkeypatch):
+    """A small region in a warehouse of its own, and the ports of `make up`; ends with the warehouse taken away."""
+    name = f"served_{os.getpid()}"
+    maintenance = ground.parameters(database="postgres")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"create database {name} template {migrated_template}")
+    data_dir = get_settings().data_dir
+    simulate(preset="hamlet", seed=7, out=data_dir / "sample", through=NIGHT, nights=0, dirt=False)
+    monkeypatch.setenv("WAREHOUSE_DATABASE", name)
+    monkeypatch.setenv("LANDING_DIR", str(data_dir / "sample" / "landing"))
+    monkeypatch.setenv("ARCHIVE_DIR", str(tmp_path / "archive"))
+    for key in [key for key in os.environ if key.startswith("AIRFLOW__")]:
+        monkeypatch.delenv(key)  # what an earlier test of this process prepared for its own warehouse
+    get_settings.cache_clear()
+    yield services.Ports(*_free_ports(5))
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    shutil.rmtree(data_dir / "sample")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        for database in (name, f"airflow_{name}"):
+            opened.execute(f"drop database if exists {database} with (force)")
+
+
+def _children():
+    """Return the processes of this machine that carry this test's warehouse in their environment."""
+    mark = f"WAREHOUSE_DATABASE=served_{os.getpid()}".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                with open(f"/proc/{entry.name}/environ", "rb") as stream:
+                    if mark in stream.read().split(b"\0"):
+                        found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.slow
+def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_all(served):
+    port = served.airflow
+    with services.running(with_scheduler=True, ports=served), httpx.Client(trust_env=False, timeout=30) as client:
+        api = f"http://127.0.0.1:{port}/api/v2"
+
+        def get(path):
+            answer = client.get(f"{api}{path}")
+            return answer.json() if answer.is_success else {}
+
+        def wait(what, check, seconds):
+            deadline = time.monotonic() + seconds
+            while not check():
+                assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+                time.sleep(0.5)
+
+        wait("DAGs", lambda: get("/dags").get("total_entries") == 8, 180)
+        answer = client.post(
+            f"{api}/dags/ingest_registers/dagRuns",
+            json={"logical_date": None, "conf": {"business_date": NIGHT.isoformat()}},
+        )
+        assert answer.status_code == 200, answer.text
+
+        def runs(dag_id):
+            return get(f"/dags/{dag_id}/dagRuns").get("dag_runs", [])
+
+        def is_over():
+            assert not [run for dag_id in WOKEN for run in runs(dag_id) if run["state"] == "failed"]
+            return any(run["state"] == "success" for run in runs("build_scorecards"))
+
+        wait("the night", is_over, 420)
+        for dag_id in WOKEN:
+            assert {run["run_type"] for run in runs(dag_id)} == {"asset_triggered"}, dag_id
+        with connect() as opened:
+            dates = opened.execute("select distinct business_date from ops.stage_runs").fetchall()
+            published = opened.execute("select count(*) from publishing.publications").fetchone()
+            waiting = opened.execute("select count(*) from publishing.outbox where status <> 'delivered'").fetchone()
+        assert dates == [(NIGHT,)]  # handed on from asset to asset
+        assert published == (1,) and waiting == (0,)
+        assert client.get(f"http://127.0.0.1:{served.api}/healthz").is_success
+        assert client.get(f"http://127.0.0.1:{served.pages}/{NIGHT:%Y-%m}/index.html").is_success
+        assert _children()
+    assert _children() == []
+
+
+def test_up__a_port_is_taken__says_which_and_what_to_do(served):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", served.api))
+        holder.listen()
+        with (
+            pytest.raises(services.ServiceError, match=rf"port {served.api} .*API_PORT"),
+            services.running(with_scheduler=False, ports=served),
+        ):
+            pass
+    assert _children() == []
+
+
+def test_up__a_port_is_no_number__is_refused(monkeypatch):
+    monkeypatch.setenv("PAGES_PORT", "eighty")
+    with pytest.raises(services.ServiceError, match="PAGES_PORT must be a number"):
+        services.Ports.from_environment()
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_up__interrupted__stops_every_process(served, monkeypatch, number):
+    for field, port in vars(served).items():
+        monkeypatch.setenv(f"{field.upper()}_PORT", str(port))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "up", "--no-scheduler"],
+        cwd=PROJECT_ROOT,
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if "Ctrl-C" in line:
+            break
+    assert len(_children()) >= 4
+    process.send_signal(getattr(signal, number))
+    assert process.wait(timeout=60) == 0
+    assert _children() == []
