@@ -158,3 +158,18 @@ def _notice(row: Mapping[str, Any]) -> dict[str, Any]:
         "since": row["starts_on"].isoformat(),
         "until": until and until.isoformat(),
     }
+
+
+def shown(
+    whole: Mapping[str, Any], *, version_no: int, valid_to: date | None, fields: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return a stored body as it is served: complete, whatever its age, and cut to ``fields`` (None: all)."""
+    found = {
+        **dict.fromkeys(FIELDS),
+        **_EMPTY,
+        **whole,
+        "status_zh": STATUS[whole["status_code"]][0],
+        "version_no": version_no,
+        "valid_to": valid_to and valid_to.isoformat(),
+    }
+    return chosen(found, FIELDS if fields is None else fields)

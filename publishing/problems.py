@@ -1,5 +1,6 @@
 """Errors of the API as RFC 9457 problem documents: what happened, in Chinese and English, and what to do."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -28,12 +29,16 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """Raised inside a route to answer with a problem document."""
 
-    def __init__(self, status: int, kind: str, *, title: str, detail: str) -> None:
+    def __init__(
+        self, status: int, kind: str, *, title: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
-        self.status, self.kind, self.title, self.detail = status, kind, title, detail
+        self.status, self.kind, self.title, self.detail, self.headers = status, kind, title, detail, headers
 
 
-def answer(request: Request, *, status: int, kind: str, title: str, detail: str) -> JSONResponse:
+def answer(
+    request: Request, *, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """Return one problem document as a response."""
     problem = Problem(
         type=f"urn:property-credit:problem:{kind}",
@@ -42,7 +47,7 @@ def answer(request: Request, *, status: int, kind: str, title: str, detail: str)
         detail=detail,
         instance=request.url.path,
     )
-    return JSONResponse(problem.model_dump(), status, media_type=MEDIA_TYPE)
+    return JSONResponse(problem.model_dump(), status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -55,7 +60,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def _raised(request: Request, error: ProblemError) -> JSONResponse:
-        return answer(request, status=error.status, kind=error.kind, title=error.title, detail=error.detail)
+        return answer(
+            request,
+            status=error.status,
+            kind=error.kind,
+            title=error.title,
+            detail=error.detail,
+            headers=error.headers,
+        )
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -66,7 +78,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         title = f"请求无法处理 {error.detail}"
-        return answer(request, status=error.status_code, kind="http", title=title, detail=str(error.detail))
+        return answer(
+            request, status=error.status_code, kind="http", title=title, detail=str(error.detail), headers=error.headers
+        )
 
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(PoolTimeoutError)

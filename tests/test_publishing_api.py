@@ -1,5 +1,7 @@
-"""The read API over real published grades: answers, pages, days, problems, and what its role cannot see."""
+"""The read API over real published grades: answers, pages, days, changes, problems, and what its role cannot see."""
 
+import gzip
+import json
 from datetime import date
 
 import psycopg
@@ -7,29 +9,39 @@ import pytest
 from fastapi.testclient import TestClient
 from grade_rows import add_run, uscc
 
-from publishing import api
+from publishing import api, api_keys, service
+from publishing.api_grades import PAGE_SIZE_MAX
 from publishing.publish import publish
+from publishing.snapshot import GZIP_FROM_BYTES
 from publishing.uscc import problem_with
 from warehouse.connection import connect
 
 FIRST, SECOND = date(2026, 10, 30), date(2026, 10, 31)
 A, B = uscc(1), uscc(2)
+TODAY = date(2026, 11, 2)
 
 
 @pytest.fixture
-def client(warehouse_database):
-    api._pool.cache_clear()
-    with TestClient(api.app, raise_server_exceptions=False) as opened:
+def served(warehouse_database, monkeypatch):
+    """The API as it is served, looking for news on every request, and a tendering key."""
+    monkeypatch.setattr(service.CURRENT, "service", service.Service(today=lambda: TODAY, max_age_seconds=0))
+    key = api_keys.issue(scope="tendering", name="测试", rate_per_minute=100_000).text
+    with TestClient(
+        api.served, raise_server_exceptions=False, headers={"Authorization": f"Bearer {key}", "Accept-Encoding": ""}
+    ) as opened:
         yield opened
-    api._pool().dispose()
-    api._pool.cache_clear()
+    service.service().close()
 
 
 @pytest.fixture
-def two_nights(client, monkeypatch):
+def client(served):
+    return served
+
+
+@pytest.fixture
+def two_nights(client):
     publish(add_run(FIRST, {A: {"grade": "A"}, B: {"grade": None, "status_code": "not_rated"}}), FIRST)
     publish(add_run(SECOND, {A: {"grade": "AA"}, B: {"grade": None, "status_code": "not_rated"}}), SECOND)
-    monkeypatch.setattr(api, "last_closed", lambda: date(2026, 11, 2))
     return client
 
 
@@ -47,11 +59,18 @@ def test_get_grade__published__answers_with_the_age_of_the_data(two_nights):
         "enterprise_name": "测试物业000001",
         "grade": "AA",
         "status_code": "rated",
+        "status_zh": "已评级",
         "method_version": "2026.1",
         "valid_from": "2026-11-01",
         "valid_to": None,
-        "is_correction": False,
         "version_no": 2,
+        "is_correction": False,
+        "correction": None,
+        "supersedes": {"version_no": 1, "grade": "A", "status_code": "rated", "valid_from": "2026-10-31"},
+        "reasons": [],
+        "basis": [],
+        "notices": [],
+        "reply": None,
     }
     assert (answer["data"]["business_date"], answer["data"]["nights_behind"]) == ("2026-10-31", 2)
 
@@ -132,19 +151,111 @@ def test_api__database_gone__is_a_problem_without_a_stack_trace(client, monkeypa
     def refused(_role):
         raise psycopg.OperationalError("connection to server at 10.0.0.1 failed")
 
-    monkeypatch.setattr(api.connection, "parameters", refused)
+    monkeypatch.setattr(service.connection, "parameters", refused)
     assert "10.0.0.1" not in str(problem(client.get("/healthz"), 503))
 
 
 def test_api__role__cannot_read_a_score(two_nights):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        api._fetch("select score from scoring.grades")
+        service.service().fetch("select score from scoring.grades")
 
 
-def test_openapi__routes__document_their_problems(client):
-    paths = client.get("/openapi.json").json()["paths"]
-    assert {"/v1/grades", "/v1/grades/{uscc}", "/healthz"} <= set(paths)
-    assert "application/problem+json" in paths["/v1/grades/{uscc}"]["get"]["responses"]["404"]["content"]
+def test_api__database_goes_away__a_grade_is_still_served_with_its_age(two_nights, monkeypatch):
+    before = two_nights.get(f"/v1/grades/{A}").json()
+
+    def refused(_role):
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(service.connection, "parameters", refused)
+    service.service()._pool.dispose()
+    assert two_nights.get(f"/v1/grades/{A}").json() == before
+    assert problem(two_nights.get("/v1/grades"), 503)["type"].endswith(":database-unavailable")
+
+
+def test_get_grade__fast_way_and_slow_way__give_the_same_bytes(two_nights):
+    slow = two_nights.get(f"/v1/grades/{A}")
+    service.service().store._max_age = 60
+    fast = two_nights.get(f"/v1/grades/{A}")
+    assert (fast.content, fast.headers) == (slow.content, slow.headers)
+    assert two_nights.get(f"/v1/grades/{A}", headers={"Authorization": "Bearer nobody"}).status_code == 401
+
+
+@pytest.mark.parametrize("max_age", [0, 60])
+def test_etag__known_already__is_304_without_a_body_and_changes_with_the_data(two_nights, max_age):
+    first = two_nights.get(f"/v1/grades/{A}")
+    service.service().store._max_age = max_age
+    again = two_nights.get(f"/v1/grades/{A}", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert again.headers["data-business-date"] == "2026-10-31"
+    service.service().store._max_age = 0
+    publish(add_run(TODAY, {A: {"grade": "B"}, B: {"grade": "B"}}), TODAY)
+    newer = two_nights.get(f"/v1/grades/{A}", headers={"If-None-Match": first.headers["etag"]})
+    assert (newer.status_code, newer.json()["grade"]["grade"]) == (200, "B")
+
+
+def test_gzip__long_answer__is_packed_and_says_so(two_nights):
+    plain = two_nights.get("/v1/grades")
+    assert len(plain.content) >= GZIP_FROM_BYTES and "content-encoding" not in plain.headers
+    with two_nights.stream("GET", "/v1/grades", headers={"Accept-Encoding": "gzip"}) as packed:
+        raw = b"".join(packed.iter_raw())
+    assert packed.headers["content-encoding"] == "gzip" and packed.headers["etag"] != plain.headers["etag"]
+    assert json.loads(gzip.decompress(raw)) == plain.json()
+
+
+def test_every_answer__says_how_old_its_data_is_in_header_and_body(two_nights):
+    version = two_nights.get("/v1/lists").json()["lists"][0]["list_id"]
+    for path in (
+        f"/v1/grades/{A}",
+        "/v1/grades",
+        "/v1/grades/changes",
+        "/v1/lists",
+        f"/v1/lists/{version}",
+        "/v1/log/heads",
+        f"/v1/log/inclusion/{A}",
+        "/v1/log/consistency?first=2",
+        "/v1/methods/2026.1",
+        "/v1/public-keys",
+        "/healthz",
+    ):
+        answer = two_nights.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        assert answer.json()["data"]["business_date"] == answer.headers["data-business-date"] == "2026-10-31"
+        assert answer.headers["data-nights-behind"] == "2" and answer.headers["etag"]
+    service.service().store._max_age = 60
+    assert two_nights.get("/v1/grades/12").headers["data-nights-behind"] == "2"
+
+
+def test_changes__after_an_outage__gives_each_version_once_in_order(two_nights):
+    first = two_nights.get("/v1/grades/changes?limit=2").json()
+    assert [(change["uscc"], change["version_no"]) for change in first["changes"]] == sorted([(A, 1), (B, 1)])
+    assert first["has_more"]
+    second = two_nights.get("/v1/grades/changes", params={"since": first["next_since"]}).json()
+    assert [(change["uscc"], change["version_no"]) for change in second["changes"]] == [(A, 2)]
+    assert not second["has_more"]
+    caught_up = two_nights.get("/v1/grades/changes", params={"since": second["next_since"]}).json()
+    assert (caught_up["changes"], caught_up["next_since"]) == ([], second["next_since"])
+    publish(add_run(TODAY, {A: {"grade": "AA"}, B: {"grade": "B"}}), TODAY)
+    later = two_nights.get("/v1/grades/changes", params={"since": second["next_since"]}).json()
+    assert [(change["uscc"], change["version_no"]) for change in later["changes"]] == [(B, 2)]
+
+
+def test_method__of_a_version__is_what_grades_were_computed_with(two_nights):
+    assert two_nights.get("/v1/methods/2026.1").json()["content_sha256"] == "x"
+    assert problem(two_nights.get("/v1/methods/1999.1"), 404)["type"].endswith(":no-method")
+
+
+def test_openapi__routes__document_problems_security_and_examples_in_both_languages(client):
+    document = client.get("/openapi.json").json()
+    paths = document["paths"]
+    assert {"/v1/grades", "/v1/grades/{uscc}", "/v1/grades/changes", "/v1/lists/{period}", "/healthz"} <= set(paths)
+    one = paths["/v1/grades/{uscc}"]["get"]
+    assert "application/problem+json" in one["responses"]["404"]["content"]
+    assert one["security"] == [{"apiKey": []}]
+    examples = one["responses"]["200"]["content"]["application/json"]["examples"]
+    assert {"rated", "not_rated", "serious_dishonesty"} <= set(examples)
+    assert all(" · " in example["summary"] for example in examples.values())
+    limit = next(found for found in paths["/v1/grades"]["get"]["parameters"] if found["name"] == "limit")
+    assert limit["schema"]["maximum"] == PAGE_SIZE_MAX
 
 
 @pytest.mark.parametrize(

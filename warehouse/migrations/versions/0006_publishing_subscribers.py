@@ -100,7 +100,7 @@ def upgrade() -> None:
           filed_on    date not null,
           recorded_at timestamptz not null
         );
-        create table publishing.enterprise_details (         -- what an enterprise and its regulators see; replaced nightly
+        create table publishing.enterprise_details (         -- for an enterprise and its regulators
           uscc           text primary key,
           publication_id bigint not null references publishing.publications,
           region_codes   text[] not null,                    -- where it serves, with every region above

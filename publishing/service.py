@@ -1,0 +1,176 @@
+"""What the routes of the read API share: the pool, the snapshot, the keys, and how an answer is made.
+
+Owns the one process-wide service. Reads as role pc_api, which sees published data only.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import Depends, Path, Query, Request
+from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from psycopg.rows import dict_row
+from sqlalchemy import QueuePool
+
+from publishing.access import (
+    Access,
+    AccessLog,
+    Caller,
+    Keys,
+    RateLimit,
+    log_full,
+    outside_scope,
+    too_many,
+    unauthorised,
+)
+from publishing.models import EXAMPLE_USCC
+from publishing.problems import ProblemError
+from publishing.snapshot import Snapshot, Store, render
+from publishing.uscc import problem_with
+from warehouse import connection
+from warehouse.business_date import last_closed
+
+
+class Service:
+    """The parts of the one process that serves. A test makes its own with ``max_age_seconds=0``."""
+
+    def __init__(self, *, today: Callable[[], date] = last_closed, max_age_seconds: float = 1.0) -> None:
+        self._pool: QueuePool | None = None
+        self.keys, self.limit = Keys(), RateLimit()
+        self.log = AccessLog(self._write_log)
+        self.store = Store(self.fetch, self.keys, today, max_age_seconds=max_age_seconds)
+
+    def fetch(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one reading statement; a pooled connection that died since is replaced once."""
+        for is_last_try in (False, True):
+            borrowed = self._open().connect()
+            try:
+                return borrowed.execute(statement, parameters or {}).fetchall()  # type: ignore[attr-defined,no-any-return]
+            except psycopg.OperationalError as error:
+                borrowed.invalidate(error)
+                if is_last_try:
+                    raise
+            finally:
+                borrowed.close()
+        raise AssertionError
+
+    def close(self) -> None:
+        """Write the access log out and close the connections."""
+        self.log.stop()
+        if self._pool is not None:
+            self._pool.dispose()
+            self._pool = None
+
+    def _open(self) -> QueuePool:
+        def opened() -> Any:
+            found: dict[str, Any] = dict(connection.parameters("pc_api"))
+            return psycopg.connect(**found, autocommit=True, row_factory=dict_row)  # type: ignore[arg-type]
+
+        if self._pool is None:
+            self._pool = QueuePool(opened, pool_size=8, max_overflow=8, timeout=10, reset_on_return=None)
+        return self._pool
+
+    def _write_log(self, entries: list[Access]) -> None:
+        borrowed = self._open().connect()
+        try:
+            with borrowed.cursor().copy(
+                "copy publishing.access_log (logged_at, key_id, method, path, status) from stdin"
+            ) as copy:
+                for entry in entries:
+                    copy.write_row(entry.row())
+        except psycopg.OperationalError as error:
+            borrowed.invalidate(error)
+            raise
+        finally:
+            borrowed.close()
+
+
+class _Current:
+    """The service that the routes use; replaced as a whole by tests."""
+
+    def __init__(self) -> None:
+        self.service = Service()
+
+
+CURRENT = _Current()
+_bearer = HTTPBearer(
+    auto_error=False, description="密钥 – a key of `property-credit keys issue`.", scheme_name="apiKey"
+)
+
+
+def service() -> Service:
+    """Return the service of this process."""
+    return CURRENT.service
+
+
+def requires(*scopes: str) -> Callable[..., Caller]:
+    """Return a dependency: the caller, whose key must be valid, have one of ``scopes`` and requests left."""
+
+    def caller_of(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        found_service = service()
+        if found_service.log.is_full:
+            raise log_full()
+        found_service.store.current()  # keys that were issued or revoked a second ago count
+        caller = found_service.keys.find(f"Bearer {credentials.credentials}") if credentials else None
+        if caller is None:
+            raise unauthorised()
+        request.state.key_id = caller.key_id
+        seconds = found_service.limit.wait(caller)
+        if seconds:
+            raise too_many(seconds)
+        if caller.scope not in scopes:
+            raise outside_scope(caller, request.url.path)
+        return caller
+
+    return caller_of
+
+
+def published() -> Snapshot:
+    """Return the snapshot, once something is published."""
+    found = service().store.current()
+    if found.age is None:
+        raise ProblemError(
+            503,
+            "nothing-published",
+            title="尚未发布 nothing published yet",
+            detail="No night has been published so far; ask again after the first one.",
+            headers={"Retry-After": "3600"},
+        )
+    return found
+
+
+def respond(request: Request, payload: dict[str, Any], age: dict[str, Any] | None) -> Response:
+    """Return an answer with the age of the data, its ETag, packed or 304 as the request wishes."""
+    rendered = render({**payload, "data": age}, age)
+    status, headers, body = rendered.chosen(
+        request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
+    )
+    answer = Response(body, status_code=status)
+    answer.raw_headers = headers
+    return answer
+
+
+def checked_uscc(
+    uscc: Annotated[str, Path(description="统一社会信用代码 (GB 32100-2015)", examples=[EXAMPLE_USCC])],
+) -> str:
+    """Return a code whose check digit is right; a problem document says what is wrong with any other."""
+    code = uscc.strip().upper()
+    wrong = problem_with(code)
+    if wrong:
+        raise ProblemError(422, "invalid-uscc", title="统一社会信用代码无效 invalid credit code", detail=wrong)
+    return code
+
+
+Uscc = Annotated[str, Depends(checked_uscc)]
+Published = Annotated[Snapshot, Depends(published)]
+AsOf = Annotated[
+    date | None,
+    Query(
+        description="基准日 – the grade that bound on this day, e.g. a bid's opening; left out: as it stands.",
+        examples=["2026-11-15"],
+    ),
+]

@@ -1,0 +1,190 @@
+"""What is served, in memory: the current grades of one publication, rendered once, and the keys that may ask.
+
+Owns when it is read again: at most once a second somebody asks for the newest publication and the keys. A database that
+is away changes nothing: the last snapshot stands, with its age in every answer.
+"""
+
+import gzip
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from publishing.access import Caller, Keys
+from publishing.content import shown
+
+GZIP_FROM_BYTES = 600
+MAX_AGE_SECONDS = 1.0
+Fetch = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
+
+_AGE = "select publication_id, business_date, method_version, published_at from publishing.data_age"
+_KEYS = """
+    select digest, key_id, scope_code, region_code, uscc, fields, rate_per_minute,
+      extract(epoch from expires_at)::float8 as expires_at
+    from publishing.api_keys where revoked_at is null
+"""
+_GRADES = "select uscc, version_no, body::text as body from publishing.current_grades"
+_REGIONS = "select uscc, region_codes from publishing.enterprise_details"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A body, ready to send: plain and packed, each with its ETag and the headers of its answer."""
+
+    body: bytes
+    etag: str
+    headers: list[tuple[bytes, bytes]]
+    packed: bytes | None
+    packed_headers: list[tuple[bytes, bytes]]
+
+    def chosen(self, accept_encoding: str, if_none_match: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body for what a request accepts and has already."""
+        is_packed = self.packed is not None and "gzip" in accept_encoding
+        headers = self.packed_headers if is_packed else self.headers
+        if if_none_match and (self.etag in if_none_match or if_none_match.strip() == "*"):
+            return 304, [pair for pair in headers if pair[0] not in _OF_A_BODY], b""
+        return 200, headers, (self.packed or b"") if is_packed else self.body
+
+
+_OF_A_BODY = (b"content-length", b"content-type", b"content-encoding")
+
+
+def render(payload: Any, age: dict[str, Any] | None) -> Rendered:
+    """Render an answer's body with its headers; ``age`` is the ``data`` part of the body, if there is one."""
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    tag = hashlib.sha256(body).hexdigest()[:20]
+    common = [
+        (b"content-type", b"application/json"),
+        (b"vary", b"Accept-Encoding, Authorization"),
+        (b"cache-control", b"private, no-cache"),
+        *age_headers(age),
+    ]
+    packed = gzip.compress(body, 6, mtime=0) if len(body) >= GZIP_FROM_BYTES else None
+    return Rendered(
+        body=body,
+        etag=tag,
+        headers=[*common, (b"etag", f'"{tag}"'.encode()), (b"content-length", str(len(body)).encode())],
+        packed=packed,
+        packed_headers=[
+            *common,
+            (b"etag", f'"{tag}-gzip"'.encode()),
+            (b"content-encoding", b"gzip"),
+            (b"content-length", str(len(packed or b"")).encode()),
+        ],
+    )
+
+
+def age_headers(age: dict[str, Any] | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say how old the data is."""
+    if age is None:
+        return []
+    return [
+        (b"data-publication", str(age["publication_id"]).encode()),
+        (b"data-business-date", age["business_date"].encode()),
+        (b"data-nights-behind", str(age["nights_behind"]).encode()),
+    ]
+
+
+@dataclass
+class Snapshot:
+    """One publication on one day. ``age`` is the ``data`` part of every answer; None until something is published."""
+
+    day: date
+    age: dict[str, Any] | None
+    bodies: dict[str, tuple[int, str]] = field(default_factory=dict)
+    regions: dict[str, frozenset[str]] = field(default_factory=dict)
+    rendered: dict[tuple[str, tuple[str, ...] | None], Rendered] = field(default_factory=dict)
+
+    def grade(self, code: str, fields: tuple[str, ...] | None) -> Rendered | None:
+        """Return the current grade of an enterprise, rendered for a key's fields; None when there is none."""
+        found = self.rendered.get((code, fields))
+        if found is None and code in self.bodies:
+            version_no, text = self.bodies[code]
+            grade = shown(json.loads(text), version_no=version_no, valid_to=None, fields=fields)
+            found = self.rendered[code, fields] = render({"grade": grade, "data": self.age}, self.age)
+        return found
+
+    def regions_of(self, code: str) -> frozenset[str]:
+        """Return the divisions an enterprise serves in, those above included."""
+        return self.regions.get(code, frozenset())
+
+
+class Store:
+    """Holds the newest snapshot and the keys, and reads them again when they are older than ``max_age_seconds``."""
+
+    def __init__(
+        self, fetch: Fetch, keys: Keys, today: Callable[[], date], *, max_age_seconds: float = MAX_AGE_SECONDS
+    ) -> None:
+        self._fetch, self._keys, self._today, self._max_age = fetch, keys, today, max_age_seconds
+        self._snapshot: Snapshot | None = None
+        self._checked = float("-inf")
+        self._reading = threading.Lock()
+
+    def fresh(self) -> Snapshot | None:
+        """Return the snapshot without waiting, or None when it is time to look for a newer one."""
+        return self._snapshot if time.monotonic() - self._checked < self._max_age else None
+
+    def current(self) -> Snapshot:
+        """Return the newest snapshot; one caller at a time reads, the others go on with the one before.
+
+        Raises psycopg.Error when the database is away and nothing was read yet.
+        """
+        found = self.fresh()
+        if found is not None:
+            return found
+        if self._reading.acquire(blocking=self._snapshot is None or self._max_age == 0):
+            try:
+                self._read()
+            finally:
+                self._reading.release()
+        assert self._snapshot is not None
+        return self._snapshot
+
+    def _read(self) -> None:
+        try:
+            self._keys.replace({bytes(row["digest"]): _caller(row) for row in self._fetch(_KEYS, {})})
+            ages = self._fetch(_AGE, {})
+            day = self._today()
+            before = self._snapshot
+            newest = ages[0]["publication_id"] if ages else None
+            if before is None or before.day != day or (before.age or {}).get("publication_id") != newest:
+                self._snapshot = self._load(day, ages[0] if ages else None)
+        except (psycopg.Error, OSError):
+            if self._snapshot is None:
+                raise
+        self._checked = time.monotonic()
+
+    def _load(self, day: date, newest: dict[str, Any] | None) -> Snapshot:
+        if newest is None:
+            return Snapshot(day, None)
+        age = {
+            "business_date": newest["business_date"].isoformat(),
+            "published_at": newest["published_at"].isoformat(),
+            "publication_id": newest["publication_id"],
+            "method_version": newest["method_version"],
+            "nights_behind": max(0, (day - newest["business_date"]).days),
+        }
+        return Snapshot(
+            day,
+            age,
+            bodies={row["uscc"]: (row["version_no"], row["body"]) for row in self._fetch(_GRADES, {})},
+            regions={row["uscc"]: frozenset(row["region_codes"]) for row in self._fetch(_REGIONS, {})},
+        )
+
+
+def _caller(row: dict[str, Any]) -> Caller:
+    return Caller(
+        key_id=row["key_id"],
+        scope=row["scope_code"],
+        region_code=row["region_code"],
+        uscc=row["uscc"],
+        fields=tuple(row["fields"]) if row["fields"] else None,
+        rate_per_minute=row["rate_per_minute"],
+        expires_at=row["expires_at"],
+    )
