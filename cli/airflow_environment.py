@@ -3,8 +3,11 @@
 Owns the environment variables and the metadata database. A variable that is already set (compose, an operator) stays.
 """
 
+import contextlib
 import os
+import secrets
 import sys
+import tempfile
 from pathlib import Path
 
 from warehouse import connection
@@ -31,6 +34,7 @@ def variables(*, api_port: int = 8080) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # it listens on this machine alone
+        "AIRFLOW__API_AUTH__JWT_SECRET": _shared_secret(home),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(api_port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{api_port}",
@@ -46,6 +50,20 @@ def variables(*, api_port: int = 8080) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def _shared_secret(home: Path) -> str:
+    """Return what Airflow's processes sign their tokens with: made once; without it each process makes up its own."""
+    path = home / "jwt_secret"
+    home.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        descriptor, partial = tempfile.mkstemp(dir=home)  # mode 0600
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_hex(64))
+        with contextlib.suppress(FileExistsError):  # a neighbour made one in between
+            os.link(partial, path)
+        os.unlink(partial)
+    return path.read_text()
 
 
 def prepare(*, api_port: int = 8080) -> None:

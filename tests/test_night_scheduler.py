@@ -82,6 +82,7 @@ def _children():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_all(served):
     port = served.airflow
     with services.running(with_scheduler=True, ports=served), httpx.Client(trust_env=False, timeout=30) as client:
@@ -111,7 +112,7 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
             assert not [run for dag_id in WOKEN for run in runs(dag_id) if run["state"] == "failed"]
             return any(run["state"] == "success" for run in runs("build_scorecards"))
 
-        wait("the night", is_over, 420)
+        wait("the night", is_over, 600)
         for dag_id in WOKEN:
             assert {run["run_type"] for run in runs(dag_id)} == {"asset_triggered"}, dag_id
         with connect() as opened:
