@@ -21,6 +21,11 @@ REGISTERS = (  # in the order in which they refer to one another
     "personnel",
     "objections",
     "mediations",
+    "lifts",
+    "street_ratings",
+    "standard_assessments",
+    "handovers",
+    "reporting_records",
 )
 EVENTS = ("complaints", "inspections", "funds")
 

@@ -1,6 +1,6 @@
 """What a feed is: its fields, key, row rules and the reasons a row is refused for, in Chinese and English.
 
-Owns the vocabulary that the twelve files in ``ingestion/feeds`` are written in. Knows no file format and no office.
+Owns the vocabulary that the files in ``ingestion/feeds`` are written in. Knows no file format and no office.
 """
 
 from collections.abc import Callable, Mapping

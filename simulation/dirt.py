@@ -86,13 +86,39 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
         ("unknown_word", "outcome_code", "CODE_UNKNOWN"),
     ),
+    "baotou_lifts": (
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+        ("unknown_word", "result_code", "CODE_UNKNOWN"),
+        ("impossible_date", "in_use_from", "TYPE_INVALID_DATE"),
+    ),
+    "baotou_street_ratings": (
+        ("out_of_range", "rating_score", "VALUE_OUT_OF_RANGE"),
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+        ("future", "rated_on", "DATE_IN_FUTURE"),
+    ),
+    "baotou_standard_assessments": (
+        ("missing", "standard_edition", "REQUIRED_MISSING"),
+        ("bad_number", "item_count", "TYPE_INVALID_NUMBER"),
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+    ),
+    "baotou_handovers": (
+        ("impossible_date", "due_on", "TYPE_INVALID_DATE"),
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+    ),
+    "baotou_reporting_records": (
+        ("unknown_word", "report_type_code", "CODE_UNKNOWN"),
+        ("missing", "due_on", "REQUIRED_MISSING"),
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+    ),
 }
 _KEYS = {
     "baotou_enterprises": "uscc", "baotou_communities": "community_id", "baotou_contracts": "contract_id",
     "mashangban_api": "complaint_id", "hotline_backlog": "complaint_id", "baotou_inspections": "inspection_id",
     "bank_ledger": "entry_id", "baotou_disclosures": "disclosure_id", "baotou_public_credit": "record_id",
     "baotou_surveys": "survey_id", "baotou_personnel": "staff_id", "baotou_objections": "objection_id",
-    "baotou_mediations": "mediation_id",
+    "baotou_mediations": "mediation_id", "baotou_lifts": "lift_id", "baotou_street_ratings": "rating_id",
+    "baotou_standard_assessments": "assessment_id", "baotou_handovers": "handover_id",
+    "baotou_reporting_records": "report_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

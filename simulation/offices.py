@@ -98,7 +98,9 @@ _COMPLAINT_WORDS: dict[str, dict] = {
     "status_code": words.STATUSES,
     "callback_result_code": words.CALLBACKS, "is_confirmed": words.FLAG,
 }  # fmt: skip
-_COMPLAINT_TIMES = ("submitted_at", "responded_at", "handled_at", "resolved_at", "closed_at", "updated_at")
+_COMPLAINT_TIMES = (
+    "submitted_at", "responded_at", "handled_at", "resolved_at", "closed_at", "updated_at", "escalated_at",
+)  # fmt: skip
 
 
 def _bank_sides(frame: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +162,7 @@ OFFICES: tuple[Office, ...] = (
             "响应时间=responded_at", "办理时间=handled_at", "解决时间=resolved_at", "办结时间=closed_at",
             "挂起分钟=paused_minutes", "是否查实=is_confirmed", "回访结果=callback_result_code",
             "重复诉求=repeat_of_id", "诉求人=reporter_name", "联系电话=reporter_phone", "标题=title", "内容=content",
-            "答复=reply", "更新时间=updated_at",
+            "答复=reply", "更新时间=updated_at", "提级督办时间=escalated_at",
             words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, MOMENT),
         ),
         only=lambda frame: frame.filter(pl.col("channel_code") == "mashangban").sort("updated_at", "complaint_id"),
@@ -174,7 +176,7 @@ OFFICES: tuple[Office, ...] = (
             "办结时间=closed_at", "挂起时长（分钟）=paused_minutes", "是否属实=is_confirmed",
             "回访评价=callback_result_code", "重复工单=repeat_of_id", "来电人=reporter_name", "电话=reporter_phone",
             "标题=title", "诉求内容=content", "办理结果=reply", "点赞=support_count", "点踩=oppose_count",
-            "坐席工号", "更新时间=updated_at",
+            "坐席工号", "更新时间=updated_at", "提级督办时间=escalated_at",
             words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, SLASH_MOMENT),
         ),
         encoding="gb18030",
@@ -227,7 +229,9 @@ OFFICES: tuple[Office, ...] = (
             "文书号=decision_no", "送达日期=served_on", "是否生效=is_final", "公示起始=shown_from",
             "结束日期=ended_on",
             "修复日期=repaired_on", "撤销日期=revoked_on", "金额（元）=amount", "摘要=summary", "更新时间=updated_at",
-            words_of={"record_type_code": words.RECORD_TYPES, "tier_code": words.SEVERITIES, "is_final": words.FLAG},
+            "事故等级=accident_level_code", "受伤人数=injured_count",
+            words_of={"record_type_code": words.RECORD_TYPES, "tier_code": words.SEVERITIES, "is_final": words.FLAG,
+                      "accident_level_code": words.ACCIDENT_LEVELS},
             formats={"updated_at": MOMENT},
         ),
     ),
@@ -273,6 +277,60 @@ OFFICES: tuple[Office, ...] = (
             words_of={"topic_code": words.TOPICS, "outcome_code": words.MEDIATION_OUTCOMES,
                       "level_code": words.LEVELS},
             formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_lifts", "lifts", "xlsx", "电梯定期检验台账_{day}.xlsx",
+        _fields(
+            "序号", "设备代码=lift_id", "小区编码=community_id", "小区名称", "设备来源=origin_code",
+            "投用日期=in_use_from", "停用日期=out_of_use_on", "检验日期=inspected_on", "下次检验日期=valid_until",
+            "检验结论=result_code", "更新时间=updated_at", "备注",
+            words_of={"origin_code": words.LIFT_ORIGINS, "result_code": words.LIFT_RESULTS},
+            formats={"inspected_on": EXCEL, "valid_until": EXCEL, "updated_at": MOMENT},
+        ),
+        title="包头市在用电梯定期检验台账（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_street_ratings", "street_ratings", "csv", "履约评价汇总_{day}.csv",
+        _fields(
+            "序号", "评价编号=rating_id", "评价单位编码=rater_code", "评价单位", "单位层级=rater_level_code",
+            "小区编码=community_id", "统一社会信用代码=uscc", "评价日期=rated_on", "评价得分=rating_score",
+            "更新时间=updated_at",
+            words_of={"rater_level_code": words.RATER_LEVELS},
+            formats={"rated_on": SLASH_DAY, "updated_at": MOMENT},
+        ),
+        encoding="gb18030",
+    ),
+    Office(
+        "baotou_standard_assessments", "standard_assessments", "xlsx", "服务标准评估_{day}.xlsx",
+        _fields(
+            "序号", "评估编号=assessment_id", "小区编码=community_id", "小区名称", "统一社会信用代码=uscc",
+            "评估日期=assessed_on", "标准版本=standard_edition", "评估等级=service_level", "评估项数=item_count",
+            "符合项数=conforming_item_count", "评估机构=agency_name", "更新时间=updated_at",
+            formats={"assessed_on": EXCEL, "updated_at": MOMENT},
+        ),
+        title="DB15/T 970 物业服务标准符合性评估结果（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_handovers", "handovers", "csv", "退出交接登记_{day}.csv",
+        _fields(
+            "交接编号=handover_id", "合同编号=contract_id", "小区编码=community_id", "移交单位信用代码=uscc",
+            "应交接日期=due_on", "完成交接日期=completed_on", "资料齐全=are_documents_complete",
+            "设施设备完好=are_facilities_complete", "账目结清=are_accounts_complete", "更新时间=updated_at",
+            words_of={"are_documents_complete": words.FLAG, "are_facilities_complete": words.FLAG,
+                      "are_accounts_complete": words.FLAG},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_reporting_records", "reporting_records", "csv", "数据报送台账_{day}.csv",
+        _fields(
+            "报送编号=report_id", "统一社会信用代码=uscc", "报送类别=report_type_code", "所属期起=period_start_on",
+            "报送期限=due_on", "报送日期=submitted_on", "抽查项数=checked_item_count", "差错项数=wrong_item_count",
+            "更新时间=updated_at",
+            words_of={"report_type_code": words.REPORTS},
+            formats={"period_start_on": COMPACT_DAY, "due_on": COMPACT_DAY, "submitted_on": COMPACT_DAY,
+                     "updated_at": MOMENT},
         ),
     ),
 )  # fmt: skip

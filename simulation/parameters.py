@@ -158,6 +158,29 @@ class Registers(_Section):
     commendations: float
 
 
+class Assessments(_Section):
+    """Lifts, ratings, assessments, handovers, reports and escalations; spans are chances at quality 0 and 1."""
+
+    households_per_lift: int = Field(ge=1)
+    renewed_share: float
+    added_share: float
+    lift_on_time: Span
+    rating_share: float
+    community_rating_share: float
+    rating_score: Span
+    rater_spread: float
+    rating_noise: float
+    assessed_per_year: float
+    conforming: Span
+    other_level_share: float
+    handover_due_days: int = Field(ge=1)
+    handover_orderly: Span
+    reported_on_time: Span
+    spot_checked_share: float
+    reported_rightly: Span
+    escalated_share: float
+
+
 class Lags(_Section):
     """Days between an event and its row at the office that sends it, and the share of rows corrected later."""
 
@@ -192,6 +215,7 @@ class Preset(_Section):
     inspections: Inspections
     funds: Funds
     registers: Registers
+    assessments: Assessments
     lags: Lags
     dirt: Dirt
 

@@ -14,7 +14,9 @@ import numpy as np
 import polars as pl
 
 from simulation.actors import Communities, Managers, make_communities, make_managers
+from simulation.assessments import make_handovers, make_lifts, make_standard_assessments, make_street_ratings
 from simulation.complaints import make_complaints
+from simulation.details import with_accident_details, with_escalations
 from simulation.dirt import plant
 from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
@@ -22,6 +24,7 @@ from simulation.ledgers import make_funds
 from simulation.offices import OFFICES, Office
 from simulation.parameters import Preset, SimulationError, load_place, load_preset, months_before
 from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
+from simulation.reports import make_reporting_records
 from simulation.tables import Table, day_number, random
 from simulation.tenures import Tenures, make_tenures
 from simulation.truth import bought_complaints, future_events
@@ -70,14 +73,19 @@ def make_region(preset: str, *, seed: int, through: date) -> Region:
         "enterprises": managers.table,
         "communities": communities.table,
         "contracts": tenures.table,
-        "complaints": make_complaints(*where, **span),
+        "complaints": with_escalations(make_complaints(*where, **span), want, seed=seed),
         "inspections": make_inspections(*where, **span),
         "funds": make_funds(*where, **span),
         "disclosures": make_disclosures(*where, **span),
-        "public_credit": make_public_credit(*where, **span),
+        "public_credit": with_accident_details(make_public_credit(*where, **span), seed=seed),
         "surveys": make_surveys(*where, **span),
         "personnel": make_personnel(want, managers, tenures, **span),
         "mediations": make_mediations(*where, **span),
+        "lifts": make_lifts(*where, **span),
+        "street_ratings": make_street_ratings(*where, **span),
+        "standard_assessments": make_standard_assessments(*where, **span),
+        "handovers": make_handovers(want, managers, communities, tenures, seed=seed),
+        "reporting_records": make_reporting_records(want, managers, tenures, **span),
     }
     region = Region(tables, managers, communities, tenures, want, through)
     return _with_objections(region, seed=seed, last=last)

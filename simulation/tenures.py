@@ -35,10 +35,15 @@ class Tenures:
 
     def manager_of(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return who manages each community on each day, -1 for nobody."""
+        found = self.contract_of(communities, days)
+        return np.where(found >= 0, self.manager[found], -1)
+
+    def contract_of(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Return the row of the contract in force in each community on each day, -1 for none."""
         position = np.searchsorted(self._packed, communities * _REACH + days, side="right") - 1
         found = np.maximum(position, 0)
         holds = (position >= 0) & (self.community[found] == communities) & (days <= self.end[found])
-        return np.where(holds, self.manager[found], -1)
+        return np.where(holds, found, -1)
 
 
 def make_tenures(

@@ -68,4 +68,12 @@ OBJECTION_OUTCOMES = {"pending": "办理中", "upheld": "异议成立", "rejecte
 TOPICS = {"fees": "费用", "service": "服务", "facilities": "设施", "funds": "资金", "other": "其他"}
 MEDIATION_OUTCOMES = {"pending": "履行中", "performed": "已履行", "breached": "未履行", "failed": "调解不成"}
 LEVELS = {"community": "社区", "street": "街道", "district": "旗县区"}
+ACCIDENT_LEVELS = {"ordinary": "一般事故", "larger": "较大事故", "major": "重大事故", "extraordinary": "特别重大事故"}
+LIFT_ORIGINS = {"original": "原有", "renewed": "更新", "added": "加装"}
+LIFT_RESULTS = {"passed": "合格", "failed": "不合格"}
+RATER_LEVELS = {"street": "街道", "community": "社区"}
+REPORTS = {
+    "enterprise": "企业信息", "projects": "项目信息", "staff": "人员信息", "finance": "收支信息", "safety": "安全信息",
+    "other": "其他信息",
+}  # fmt: skip
 FLAG = {True: "是", False: "否"}

@@ -71,7 +71,7 @@ def test_simulate__without_dirt__plants_none(tmp_path):
     assert not manifest["dirt"] and not manifest["duplicates"] and not manifest["earlier_versions"]
 
 
-PLANNED = {"starts_on", "ends_on", "due_on", "order_due_on", "shown_from", "ended_on"}  # may lie ahead
+PLANNED = {"starts_on", "ends_on", "due_on", "valid_until", "order_due_on", "shown_from", "ended_on"}  # may lie ahead
 
 
 def test_region__known_on_a_day__holds_nothing_that_happened_later(region):

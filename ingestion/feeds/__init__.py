@@ -1,4 +1,4 @@
-"""The twelve feeds, one contract a file; ``get`` and ``names`` are the registry."""
+"""The feeds, one contract a file; ``get`` and ``names`` are the registry."""
 
 from importlib import import_module
 
@@ -17,6 +17,11 @@ NAMES = (
     "personnel",
     "objections",
     "mediations",
+    "lifts",
+    "street_ratings",
+    "standard_assessments",
+    "handovers",
+    "reporting_records",
 )  # in the order in which they refer to one another
 
 

@@ -81,6 +81,7 @@ FEED = Feed(
         Field("support_count", "integer", "点赞数", "supporters", minimum=0),
         Field("oppose_count", "integer", "反对数", "opponents", minimum=0),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field("escalated_at", "timestamp", "提级督办时间", "escalated to the autonomous region at"),
     ),
     rules=(
         RowRule(

@@ -51,6 +51,14 @@ FEED = Feed(
         Field("amount", "decimal", "金额", "amount"),
         Field("summary", "text", "摘要", "summary", maximum_length=LONG_TEXT),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field(
+            "accident_level_code",
+            "code",
+            "事故等级",
+            "class of the accident (国务院令第493号 第三条)",
+            codes=("ordinary", "larger", "major", "extraordinary"),
+        ),
+        Field("injured_count", "integer", "受伤人数", "people injured", minimum=0),
     ),
     rules=(
         RowRule(
