@@ -191,8 +191,18 @@ class Protection(Part):
     weight: Share
 
 
+class Takeover(Part):
+    """When a community taken over counts as improved (G01)."""
+
+    held_months: int = Field(gt=0)
+    comparison_months: int = Field(gt=0)
+    least_comparison_months: int = Field(gt=0)
+    least_complaints: int = Field(ge=0)
+    reduction_from: Share
+
+
 class Warehouse(Part):
-    """What the warehouse counts with."""
+    """What the warehouse counts with; what a method leaves out is counted as dbt_project.yml says."""
 
     response_limit_hours: Positive
     handling_limit_hours: Positive
@@ -201,6 +211,8 @@ class Warehouse(Part):
     complaint_half_life_months: Positive
     disclosure_due_days: int = Field(gt=0)
     disclosure_classes: int = Field(gt=0)
+    rating_spread_from: int | None = Field(default=None, ge=2)
+    takeover: Takeover | None = None
     continuing_training_targets: dict[int, Share]
     severity: dict[str, dict[str, Decimal]]
     decay: Decay
@@ -328,7 +340,7 @@ def warehouse_variables(method: Method) -> dict[str, Any]:
         for code, cap in method.caps.items()
         if cap.source == "warehouse"
     }
-    counted = method.warehouse.model_dump() | {
+    counted = method.warehouse.model_dump(exclude_none=True) | {
         "method_version": method.version,
         "windows": windows,
         "inspection_window_months": method.sufficiency.inspection_window_months,

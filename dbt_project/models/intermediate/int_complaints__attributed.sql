@@ -57,6 +57,7 @@ select
   complaints.handled_at,
   complaints.resolved_at,
   complaints.closed_at,
+  {{ local_date('complaints.escalated_at') }} as escalated_on,
   coalesce(complaints.paused_minutes, 0) as paused_minutes,
   round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
   round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,

@@ -1,5 +1,6 @@
--- Public credit records with their weight tonight. A record that was repaired, revoked, ended or overturned by an
--- objection weighs 0 from that date on; one that is not final weighs nothing yet.
+-- Public credit records with their weight tonight. A record that was repaired, revoked or overturned by an objection
+-- weighs 0 from that date on; one that is not final weighs nothing yet. How long an act counts is said by its tier and
+-- the indicator's window alone; is_ended is for states that end: a listing, a judgment performed, a refusal given up.
 with records as (
 
   select
@@ -33,6 +34,9 @@ aged as (
     records.decision_no,
     records.shown_from,
     records.ended_on,
+    records.amount as amount_cny,
+    records.accident_level_code,
+    records.injured_count,
     round(({{ months_between('records.decided_on', business_date()) }})::numeric, 6) as age_months,
     records.is_final
       and records.decided_on <= {{ business_date() }}
@@ -58,11 +62,14 @@ select
   aged.decision_no,
   aged.shown_from,
   aged.ended_on,
+  aged.amount_cny,
+  aged.accident_level_code,
+  aged.injured_count,
   aged.age_months,
   aged.is_standing,
   aged.is_ended,
   case
-    when aged.is_standing and not aged.is_ended then {{ decay_weight('aged.age_months', 'aged.weighing_tier_code') }}
+    when aged.is_standing then {{ decay_weight('aged.age_months', 'aged.weighing_tier_code') }}
     else 0::numeric
   end as decay_weight
 from aged

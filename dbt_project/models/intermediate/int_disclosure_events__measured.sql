@@ -1,6 +1,6 @@
 -- P06: the quarterly classes of each managed quarter that were published in time. M11: the share of the classes that
--- are public and verified tonight in each community a firm manages, weighted by the months it managed it. A quarterly
--- class is current until the next one is due, any other for a year.
+-- were public and verified at the end of each month in each community that a firm managed then. A quarterly class is
+-- current until the next one is due, any other for a year.
 with disclosures as (
 
   select
@@ -15,15 +15,18 @@ with disclosures as (
 
 ),
 
+-- one row a community and month: who managed it, and the day its classes are looked at
 exposures as (
 
-  select * from {{ ref('int_exposures__counted') }} where slot_number < {{ window_months('M11') }}
-
-),
-
-spells as (
-
-  select * from {{ ref('int_spells__resolved') }} where is_enterprise and ends_on >= {{ business_date() }}
+  select
+    uscc,
+    community_id,
+    stratum_code,
+    slot_number,
+    weighted_service_days * 12 / 365.25 as weighted_months,
+    ({{ business_date() }} - slot_number * interval '1 month')::date as slot_ends_on
+  from {{ ref('int_exposures__counted') }}
+  where slot_number < {{ window_months('M11') }} and weighted_service_days > 0
 
 ),
 
@@ -54,32 +57,41 @@ quarters_published as (
 
 ),
 
-managed_months as (
+classes_current as (
 
   select
     exposures.uscc,
     exposures.community_id,
-    min(exposures.stratum_code) filter (where exposures.slot_number = 0) as stratum_code,
-    sum(exposures.weighted_service_days) * 12 / 365.25 as weighted_months
+    exposures.slot_number,
+    count(distinct disclosures.disclosure_class_code) as class_count
   from exposures
-  inner join spells
-    on spells.community_id = exposures.community_id and spells.uscc = exposures.uscc
-  group by exposures.uscc, exposures.community_id
+  inner join disclosures
+    on disclosures.community_id = exposures.community_id and disclosures.uscc = exposures.uscc
+  where disclosures.is_verified
+    and exposures.slot_ends_on between disclosures.published_on and disclosures.current_until
+  group by exposures.uscc, exposures.community_id, exposures.slot_number
 
 ),
 
-classes_current as (
+community_months as (
 
   select
-    managed_months.uscc,
-    managed_months.community_id,
-    count(distinct disclosures.disclosure_class_code) as class_count
-  from managed_months
-  inner join disclosures
-    on disclosures.community_id = managed_months.community_id
-    and disclosures.uscc = managed_months.uscc
-  where disclosures.is_verified and disclosures.current_until >= {{ business_date() }}
-  group by managed_months.uscc, managed_months.community_id
+    exposures.uscc,
+    exposures.community_id,
+    -- the newest month's stratum
+    (array_agg(exposures.stratum_code order by exposures.slot_number))[1] as stratum_code,
+    max(exposures.slot_ends_on) as event_on,
+    sum(exposures.weighted_months) as months_due,
+    sum(
+      exposures.weighted_months
+      * least(coalesce(classes_current.class_count, 0) / {{ var('disclosure_classes') }}.0, 1)
+    ) as months_current
+  from exposures
+  left join classes_current
+    on classes_current.uscc = exposures.uscc
+    and classes_current.community_id = exposures.community_id
+    and classes_current.slot_number = exposures.slot_number
+  group by exposures.uscc, exposures.community_id
 
 ),
 
@@ -103,22 +115,17 @@ measured as (
     and quarters_published.quarter_on = quarters.quarter_on
   union all
   select
-    managed_months.uscc,
+    uscc,
     'M11' as indicator_code,
     {{ window_months('M11') }} as window_months,
-    managed_months.community_id as evidence_id,
-    managed_months.stratum_code,
-    {{ business_date() }} as event_on,
-    coalesce(classes_current.class_count, 0) * managed_months.weighted_months / {{ var('disclosure_classes') }}
-      as numerator,
-    managed_months.weighted_months as denominator,
-    (1 - coalesce(classes_current.class_count, 0) / {{ var('disclosure_classes') }}.0) * managed_months.weighted_months
-      as adverse_weight,
+    community_id as evidence_id,
+    stratum_code,
+    event_on,
+    months_current as numerator,
+    months_due as denominator,
+    months_due - months_current as adverse_weight,
     'classes' as summary_code
-  from managed_months
-  left join classes_current
-    on classes_current.uscc = managed_months.uscc
-    and classes_current.community_id = managed_months.community_id
+  from community_months
 
 )
 

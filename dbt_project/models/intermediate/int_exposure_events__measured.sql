@@ -101,6 +101,16 @@ measured as (
     1::numeric as denominator
   from enterprises
   {%- endfor %}
+  union all
+  -- whoever took nothing over has nothing to be rewarded for; that is known, not missing
+  select
+    uscc,
+    'G01' as indicator_code,
+    'all' as stratum_code,
+    {{ window_months('G01') }} as window_months,
+    0::numeric as numerator,
+    0::numeric as denominator
+  from enterprises
 
 )
 

@@ -60,7 +60,7 @@ overcharging as (
     0 as denominator,
     record_type_code as summary_code
   from records
-  where record_type_code = 'overcharging' and not is_ended and {{ in_window('decided_on', window_months('P07')) }}
+  where record_type_code = 'overcharging' and {{ in_window('decided_on', window_months('P07')) }}
 
 ),
 
@@ -100,10 +100,14 @@ states_lost as (
     {{ window_months('P09') }} as window_months,
     record_id,
     decided_on as event_on,
-    case when record_type_code = 'accident' and tier_code = 'minor' then 0.5 else 1 end as state_lost,
+    -- nobody hurt; where the authority gave no number, its tier says so
+    case
+      when record_type_code = 'accident' and (injured_count = 0 or injured_count is null and tier_code = 'minor') then 0.5
+      else 1
+    end as state_lost,
     record_type_code as summary_code
   from records
-  where record_type_code in ('accident', 'fatal_accident') and not is_ended
+  where record_type_code in ('accident', 'fatal_accident')
     and {{ in_window('decided_on', window_months('P09')) }}
 
 ),
@@ -120,7 +124,9 @@ commendations as (
     0 as denominator,
     record_type_code as summary_code
   from records
-  where record_type_code = 'commendation' and not is_ended and {{ in_window('decided_on', window_months('G02')) }}
+  -- an award that was paid for is none
+  where record_type_code = 'commendation' and coalesce(amount_cny, 0) = 0
+    and {{ in_window('decided_on', window_months('G02')) }}
 
 ),
 

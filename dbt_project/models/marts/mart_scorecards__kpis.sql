@@ -41,6 +41,24 @@ disclosures as (
 
 ),
 
+lifts as (
+
+  select distinct
+    lift_id,
+    community_id,
+    origin_code
+  from {{ ref('stg_lifts') }}
+  where in_use_from >= date '2026-01-01' and in_use_from <= {{ business_date() }}
+    and coalesce(out_of_use_on > {{ business_date() }}, true)
+
+),
+
+lift_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'lifts'
+
+),
+
 scored_enterprises as (
 
   select * from {{ ref('int_enterprises__summarised') }}
@@ -126,6 +144,24 @@ volumes as (
 
 ),
 
+-- 2026-28 together, as the target is; none at all where the lifts' office has sent nothing yet
+lift_works as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(distinct lifts.lift_id) filter (where lifts.origin_code = 'renewed') as renewed_count,
+    count(distinct lifts.lift_id) filter (where lifts.origin_code = 'added') as added_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join lift_feed
+  left join lifts
+    on lifts.community_id = communities.community_id
+  where lift_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
 actuals as (
 
   select region_code, 'management_coverage' as kpi_code, managed_count::numeric / nullif(community_count, 0) as actual
@@ -145,6 +181,12 @@ actuals as (
   union all
   select region_code, 'continuing_training_ratio', continuing_count::numeric / nullif(staff_count, 0)
   from trained
+  union all
+  select region_code, 'lift_renewals', renewed_count::numeric
+  from lift_works
+  union all
+  select region_code, 'lift_additions', added_count::numeric
+  from lift_works
   union all
   select region_code, 'complaint_volume_change', this_year / nullif(base_year, 0) - 1
   from volumes

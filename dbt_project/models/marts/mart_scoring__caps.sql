@@ -1,6 +1,6 @@
 -- Vetoes and caps that are in force tonight, from final decisions only. ends_on is the last day one binds, empty where
 -- it binds until cured. V2 lasts until repaired: its tier's minimum of twelve months comes before any repair.
--- C2 knows the overdue orders; escalations count once supervision has recorded them, none is inferred from a clock.
+-- C2: overdue orders, or escalations that supervision has recorded; none is inferred from a clock.
 {%- set caps = var('caps') %}
 with enterprises as (
 
@@ -26,6 +26,13 @@ lines as (
 
 ),
 
+complaints as (
+
+  select * from {{ ref('int_complaints__attributed') }}
+  where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M03')) }}
+
+),
+
 decided as (
 
   {% for cap, record_type in [
@@ -48,16 +55,17 @@ decided as (
     decision_no
   from records
   where record_type_code = '{{ record_type }}'
+  {%- if cap == 'V1' %} and legal_basis is not null and decision_no is not null{% endif %}
   union all
   {% endfor -%}
-  -- a larger accident (较大及以上) binds twice as long
+  -- a larger accident (较大及以上) binds longer
   select
     uscc,
     'V4' as cap_code,
     record_id as evidence_id,
     decided_on as starts_on,
     (decided_on + case
-      when tier_code = 'serious' then interval '{{ caps.V4.serious_months }} months'
+      when accident_level_code in ('larger', 'major', 'extraordinary') then interval '{{ caps.V4.serious_months }} months'
       else interval '{{ caps.V4.months }} months'
     end)::date - 1 as ends_on,
     legal_basis as basis,
@@ -66,7 +74,7 @@ decided as (
   from records
   where record_type_code = 'fatal_accident'
   union all
-  -- the minimum of a general record runs from its first display
+  -- the minimum of a general record runs from its first display; courts and awards have no tiers
   select
     uscc,
     'C1' as cap_code,
@@ -77,7 +85,7 @@ decided as (
     authority_name,
     decision_no
   from records
-  where tier_code = 'general' and record_type_code <> 'commendation' and shown_on <= {{ business_date() }}
+  where tier_code = 'general' and record_type_code not in ('commendation', 'judgment') and shown_on <= {{ business_date() }}
 
 ),
 
@@ -130,11 +138,69 @@ overdue_orders as (
 
 ),
 
+escalation_totals as (
+
+  select
+    uscc,
+    count(*) as complaint_count,
+    count(escalated_on) as escalated_count
+  from complaints
+  group by uscc
+
+),
+
+-- what several cases bring about is shown by the newest of them
+escalations as (
+
+  select
+    complaints.uscc,
+    'C2' as cap_code,
+    complaints.complaint_id as evidence_id,
+    complaints.escalated_on as starts_on,
+    null::date as ends_on,
+    '提级督办' || escalation_totals.escalated_count || '件，占' || escalation_totals.complaint_count || '件诉求的'
+      || round(100.0 * escalation_totals.escalated_count / escalation_totals.complaint_count, 1) || '%' as basis,
+    null as authority_name,
+    complaints.complaint_id as decision_no,
+    false as is_repeat
+  from complaints
+  inner join escalation_totals
+    on escalation_totals.uscc = complaints.uscc
+  where complaints.escalated_on is not null
+    and escalation_totals.escalated_count >= {{ caps.C2.escalations_from }}
+    and escalation_totals.escalated_count > {{ caps.C2.escalated_ratio_over }} * escalation_totals.complaint_count
+
+),
+
+newest_escalations as (
+
+  select
+    escalations.*,
+    row_number() over (
+      partition by escalations.uscc order by escalations.starts_on desc, escalations.evidence_id
+    ) as case_rank
+  from escalations
+
+),
+
 unioned as (
 
   select * from in_force
   union all
   select * from overdue_orders
+  union all
+  select
+    uscc,
+    cap_code,
+    evidence_id,
+    starts_on,
+    ends_on,
+    basis,
+    authority_name,
+    decision_no,
+    is_repeat
+  from newest_escalations
+  where case_rank <= 20
 
 )
 

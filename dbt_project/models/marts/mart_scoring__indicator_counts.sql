@@ -10,7 +10,9 @@ exposures as (
 
 ),
 
-{% set events = ['complaint', 'inspection', 'record', 'fund', 'disclosure', 'register'] -%}
+{% set events = [
+  'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
+] -%}
 unioned as (
 
   {% for event in events -%}

@@ -4,7 +4,9 @@ with enterprises as (
 
 ),
 
-{% set events = ['complaint', 'inspection', 'record', 'fund', 'disclosure', 'register'] -%}
+{% set events = [
+  'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
+] -%}
 adverse as (
 
   {% for event in events -%}
@@ -18,7 +20,7 @@ adverse as (
     max(adverse_weight) as weight,
     summary_code
   from {{ ref('int_' ~ event ~ '_events__measured') }}
-  where adverse_weight > 0 or indicator_code = 'G02'
+  where adverse_weight > 0 or indicator_code in ('G01', 'G02') and numerator > 0
   group by uscc, indicator_code, evidence_id, evidence_feed, event_on, summary_code
   {% if not loop.last %}union all{% endif %}
   {% endfor %}
