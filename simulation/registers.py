@@ -18,7 +18,7 @@ TOPICS = {"fees": 0.4, "service": 0.25, "facilities": 0.2, "funds": 0.08, "other
 LEVELS = {"community": 0.6, "street": 0.3, "district": 0.1}
 QUARTERLY = ("c03", "c04")  # 公共收益收支, 维修资金使用
 YEARLY = ("c01", "c02", "c05", "c06", "c07", "c08", "c09", "c10", "c11", "c12")
-_YEARLY_REACH = 400  # days before the history's end from which a yearly class may still be current
+_YEARLY_REACH = 740  # days before the history's end: a year ago, what was made public a year before was current
 DUE_DAYS = 15  # after the quarter's end, methodology P06
 
 
@@ -93,31 +93,37 @@ def make_disclosures(
 def _yearly(
     preset: Preset, managers: Managers, tenures: Tenures, size: int, *, last: date, rng: np.random.Generator
 ) -> list[pl.DataFrame]:
-    """Return the other classes, each made public again every year about the same day; none that lapsed long ago."""
+    """Return the other classes, each made public about the same day of every year and soon after a new manager came."""
     parts, everyone, finish = [], np.arange(size), day_number(last)
     since = finish - preset.horizon_days - _YEARLY_REACH
+    renewed = np.zeros(len(tenures.start), dtype=bool)
+    renewed[1:] = (tenures.community[1:] == tenures.community[:-1]) & (tenures.manager[1:] == tenures.manager[:-1])
+    began = np.flatnonzero(~renewed & (tenures.start > since))
     for code in YEARLY:
         usual = rng.integers(15, 340, size)  # day of the year
-        for year in range(last.year - 2, last.year + 1):
-            start = date(year, 1, 1)
-            day = day_number(start) + usual - rng.integers(0, 12, size)
-            holder = tenures.manager_of(everyone, day)
-            chance = managers.chance("classes", holder, day, preset.registers.disclosed_class)
-            public = rng.random(size) < chance
-            who = np.flatnonzero((holder >= 0) & (day > since) & (day <= finish))
-            parts.append(
-                pl.DataFrame(
-                    {
-                        "_community": who,
-                        "_holder": holder[who],
-                        "disclosure_class_code": pl.Series([code] * len(who), dtype=pl.String),
-                        "period_start_on": pl.Series([start] * len(who), dtype=pl.Date),
-                        "published_on": dates(np.where(public, day, NEVER)[who]),
-                        "is_verified": public[who],
-                        "_seen": day[who],
-                    }
-                )
+        rounds = [(tenures.community[began], tenures.start[began] + rng.integers(5, 40, len(began)))]
+        for year in range(last.year - 3, last.year + 1):
+            rounds.append((everyone, day_number(date(year, 1, 1)) + usual - rng.integers(0, 12, size)))
+        community = np.concatenate([places for places, _ in rounds])
+        day = np.concatenate([days for _, days in rounds])
+        holder = tenures.manager_of(community, day)
+        chance = managers.chance("classes", holder, day, preset.registers.disclosed_class)
+        public = rng.random(len(day)) < chance
+        who = np.flatnonzero((holder >= 0) & (day > since) & (day <= finish))
+        published = dates(day[who])
+        parts.append(
+            pl.DataFrame(
+                {
+                    "_community": community[who],
+                    "_holder": holder[who],
+                    "disclosure_class_code": pl.Series([code] * len(who), dtype=pl.String),
+                    "period_start_on": published.dt.truncate("1y"),
+                    "published_on": dates(np.where(public, day, NEVER)[who]),
+                    "is_verified": public[who],
+                    "_seen": day[who],
+                }
             )
+        )
     return parts
 
 

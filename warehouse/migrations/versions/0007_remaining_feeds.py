@@ -8,7 +8,7 @@ Revision ID: 0007
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 ADDED = """
           batch_id text not null, row_number bigint not null, known_on date not null,
