@@ -212,6 +212,26 @@ BROKEN = {
         "PERFORMED_BEFORE_AGREED": {"agreed_on": "2026-02-01", "performed_on": "2026-01-01"},
         "PERFORMED_WITHOUT_DATE": {"outcome_code": "performed", "performed_on": None},
     },
+    "lifts": {
+        "VALID_BEFORE_INSPECTED": {"inspected_on": "2026-02-01", "valid_until": "2026-01-01"},
+        "PASSED_WITHOUT_VALIDITY": {"result_code": "passed", "valid_until": None},
+        "OUT_OF_USE_BEFORE_IN_USE": {
+            "in_use_from": "2026-02-01",
+            "out_of_use_on": "2026-01-01",
+            "valid_until": "2027-01-01",
+        },
+    },
+    "standard_assessments": {"CONFORMING_MORE_THAN_ASSESSED": {"item_count": "1", "conforming_item_count": "2"}},
+    "handovers": {
+        "COMPLETE_WITHOUT_DATE": {
+            **dict.fromkeys(("are_documents_complete", "are_facilities_complete", "are_accounts_complete"), "是"),
+            "completed_on": None,
+        },
+    },
+    "reporting_records": {
+        "WRONG_MORE_THAN_CHECKED": {"checked_item_count": "1", "wrong_item_count": "2"},
+        "SUBMITTED_BEFORE_PERIOD": {"period_start_on": "2026-02-01", "submitted_on": "2026-01-01"},
+    },
 }
 
 
