@@ -15,14 +15,15 @@ import polars as pl
 import psycopg
 from psycopg.types.json import Jsonb
 
-from scoring import inputs
+from scoring import inputs, moments
 from scoring.errors import InputsError, ScoringError
-from scoring.formulas import Rate, Ratio, RelativeRisk
+from scoring.formulas import NormalScore, Rate, Ratio, RelativeRisk
 from scoring.method import LoadedMethod, Method, load
 from warehouse.connection import connect
 
 EVERYWHERE = "all"  # the key of the region's own rate or mean
 DIGITS = 9  # decimals kept of an estimate: what solvers and machines agree on
+STRENGTH_DIGITS = 3  # of m and k: far finer than any sample can tell
 
 
 @dataclass(frozen=True)
@@ -118,18 +119,67 @@ def estimate(method: Method, strata: pl.DataFrame, counts: pl.DataFrame) -> dict
         strata: stratum_code, complaint_count, household_months of the previous 12 months, as text, one row a stratum.
         counts: mart_scoring__indicator_counts as text.
     """
+    rates = stratum_rates(method, strata) if _needs_rates(method) else {}
+    means = {
+        code: stratum_means(method, code, counts)
+        for code, indicator in method.indicators.items()
+        if isinstance(indicator.formula, Ratio | Rate) and indicator.is_shrunk
+    }
+    strengths = {
+        code: _strength(method, code, counts, rates if isinstance(indicator.formula, RelativeRisk) else means.get(code))
+        for code, indicator in method.indicators.items()
+        if indicator.start_shrinkage is not None
+    }
     return {
-        "rates": _texts(stratum_rates(method, strata)) if _needs_rates(method) else {},
-        "means": {
-            code: _texts(stratum_means(method, code, counts))
-            for code, indicator in method.indicators.items()
-            if isinstance(indicator.formula, Ratio | Rate) and indicator.is_shrunk
-        },
-        "shrinkage": {
-            code: str(indicator.start_shrinkage)
-            for code, indicator in method.indicators.items()
-            if indicator.start_shrinkage is not None
-        },
+        "rates": _texts(rates),
+        "means": {code: _texts(found) for code, found in means.items()},
+        "shrinkage": {code: f"{found['value']}" for code, found in strengths.items()},
+        "shrinkage_basis": strengths,
+    }
+
+
+def _strength(method: Method, code: str, counts: pl.DataFrame, expected_of: dict[str, float] | None) -> dict[str, Any]:
+    """Return m or k of one indicator with what it rests on: moments of enough enterprises, else the start value."""
+    indicator, bounds = method.indicators[code], method.shrinkage_bounds
+    start = {"value": str(indicator.start_shrinkage), "basis": "start"}
+    rows = inputs.indicator_rows(counts, code, indicator)
+    if indicator.window_months is not None:
+        rows = rows.filter(pl.col("window_months").cast(pl.Int64) == indicator.window_months)
+    everywhere = (expected_of or {}).get(EVERYWHERE, 0.0)
+    firms = (
+        rows.select("uscc", "stratum_code", pl.col("numerator", "denominator").cast(pl.Float64))
+        .with_columns(
+            (
+                pl.col("denominator") * pl.col("stratum_code").replace_strict(expected_of or {}, default=everywhere)
+            ).alias("expected")
+        )
+        .group_by("uscc")
+        .agg(pl.col("numerator", "denominator", "expected").sort().sum())
+        .filter(pl.col("denominator") > 0)
+        .sort("uscc")
+    )
+    x, n, e = (firms[name].to_numpy() for name in ("numerator", "denominator", "expected"))
+    m, k = ((float(low), float(high)) for low, high in (bounds.m, bounds.k))
+    formula = indicator.formula
+    is_proportion = isinstance(formula, Ratio) and formula.family == "proportion"
+    known = np.full(len(n), True) if isinstance(formula, NormalScore) else (e > 0) & ((e < n) | (not is_proportion))
+    if known.sum() < bounds.min_enterprises:
+        return start
+    x, n, e = x[known], n[known], e[known]
+    match formula:
+        case NormalScore():
+            found = moments.normal_strength(x, n, bounds=m)
+        case Ratio() if is_proportion:
+            found = moments.proportion_strength(x, n, e / n, bounds=m)
+        case Ratio():
+            found = moments.count_strength(x, e, leverage=n, bounds=m)
+        case _:
+            found = moments.count_strength(x, e, leverage=e, bounds=k)
+    return {
+        "value": f"{found.value:.{STRENGTH_DIGITS}f}",
+        "basis": "moments",
+        "unclipped": None if found.raw is None else f"{found.raw:.{STRENGTH_DIGITS}f}",
+        "enterprise_count": found.enterprise_count,
     }
 
 

@@ -162,10 +162,11 @@ class Risk(Part):
 
 
 class ShrinkageBounds(Part):
-    """Where a re-estimated m or k is clipped (§5)."""
+    """Where a re-estimated m or k is clipped, and how many enterprises it takes to estimate one (§5)."""
 
     m: tuple[Positive, Positive]
     k: tuple[Positive, Positive]
+    min_enterprises: int = Field(ge=2)
 
 
 class TierDecay(Part):
