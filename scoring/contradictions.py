@@ -39,6 +39,12 @@ def contradictions(method: "Method") -> list[Fault]:
     for tier, decay in method.warehouse.decay:
         if decay.zero_from < decay.full_before:
             found.append((("warehouse", "decay", tier), "zero_from is before full_before"))
+    for code in method.objections.never_freeze:
+        if code not in method.caps:
+            found.append((("objections", "never_freeze"), f"there is no cap {code!r}"))
+    for tier, limits in method.repair:
+        if limits.max_months < limits.min_months:
+            found.append((("repair", tier), "max_months is below min_months"))
     for name in ("m", "k"):
         low, high = getattr(method.shrinkage_bounds, name)
         if low > high:

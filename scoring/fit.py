@@ -47,8 +47,8 @@ class Fit:
         return self.fit_id
 
 
-def fit(business_date: date, *, method_version: str | None = None) -> Fit:
-    """Estimate from the marts as they stand, store, and return; the same data gives the same fit and no new row.
+def fit(business_date: date, *, method_version: str | None = None, marts: str = "marts") -> Fit:
+    """Estimate from schema ``marts`` as it stands, store, and return; the same data gives the same fit and no new row.
 
     Raises:
         InputsError: when the marts are missing or there is no household-month to learn a rate from.
@@ -59,8 +59,8 @@ def fit(business_date: date, *, method_version: str | None = None) -> Fit:
         connection.execute("set transaction isolation level repeatable read")
         register(connection, loaded, business_date)
         digest = hashlib.sha256(loaded.sha256.encode())
-        strata = inputs.read_canonical(connection, inputs.STRATUM_MONTHS, digest)
-        counts = inputs.read_canonical(connection, inputs.COUNTS, digest)
+        strata = inputs.read_canonical(connection, inputs.STRATUM_MONTHS, digest, marts=marts)
+        counts = inputs.read_canonical(connection, inputs.COUNTS, digest, marts=marts)
         parameters = estimate(loaded.method, strata, counts)
         data_sha256 = digest.hexdigest()
         fit_id = "f" + hashlib.sha256(f"{loaded.version}|{business_date}|{data_sha256}".encode()).hexdigest()[:16]
@@ -80,6 +80,14 @@ def latest_fit(connection: psycopg.Connection, method_version: str, business_dat
         (method_version, business_date),
     ).fetchone()
     return _read(*row) if row else None
+
+
+def stored_fit(connection: psycopg.Connection, fit_id: str) -> Fit:
+    """Return a fit by its id; ScoringError when it is not stored."""
+    row = connection.execute("select fit_id, parameters from scoring.fits where fit_id = %s", (fit_id,)).fetchone()
+    if row is None:
+        raise ScoringError(f"there is no fit {fit_id!r}")
+    return _read(*row)
 
 
 def register(connection: psycopg.Connection, loaded: LoadedMethod, business_date: date) -> None:

@@ -3,7 +3,7 @@
 Owns every rule that decides a grade. Reads no table: what was known before comes in as ``Standing``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scoring import certainty
+from scoring.dates import months_later
 from scoring.indicators import Points
 from scoring.inputs import CapCase, Inputs
 from scoring.method import Grade, Method
@@ -27,11 +28,13 @@ class Standing:
         month_ends: what the score alone gave (``grade_before_caps``) in the last run of each calendar month before
             tonight's, newest first, without gaps; None where it was not rated.
         quarter_ends: the same by calendar quarter.
+        frozen_until: last day of the freeze that an objection began and the latest run still showed; None: none.
     """
 
     grade: str | None = None
     month_ends: tuple[str | None, ...] = ()
     quarter_ends: tuple[str | None, ...] = ()
+    frozen_until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Decision:
     held: dict[str, str] | None
     caps: list[dict[str, Any]]
     not_rated_reasons: list[dict[str, str]]
+    objections: list[dict[str, str]] = field(default_factory=list)
+    score_without_disputed: Decimal | None = None
+    grade_without_disputed: str | None = None
+    lift: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -235,7 +242,7 @@ def binding_caps(
         zh, en, until = cap.name.zh, cap.name.en, None
         if cap.repeat and binding and len(mine) > 1:
             first, last = sorted(case.starts_on for case in mine)[-2:]
-            if last < _months_later(first, cap.repeat.within_months):
+            if last < months_later(first, cap.repeat.within_months):
                 grade = cap.repeat.grade
                 zh, en = f"{zh}（{cap.repeat.within_months} 个月内第二次）", f"{en} (second time)"
         if cap.core_domain_below_pct is not None:
@@ -280,17 +287,6 @@ def binding_caps(
                 }
             )
     return found
-
-
-def _months_later(day: date, months: int) -> date:
-    month = day.month - 1 + months
-    year, month = day.year + month // 12, month % 12 + 1
-    for last in (day.day, 30, 29, 28):
-        try:
-            return date(year, month, min(day.day, last))
-        except ValueError:
-            continue
-    raise AssertionError("every month has 28 days")
 
 
 def _final(

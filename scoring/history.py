@@ -5,11 +5,12 @@ date before tonight's, unless a gate stopped it. Reads only.
 """
 
 import hashlib
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
 
+from scoring.dates import month_number
 from scoring.grading import Standing
 from scoring.method import Method
 
@@ -19,22 +20,24 @@ RUNS = """
     where runs.method_version = %(method_version)s
       and runs.business_date < %(business_date)s
       and runs.business_date >= %(oldest)s
+      and runs.recorded_at < coalesce(%(recorded_before)s::timestamptz, 'infinity')
       and not exists (
         select from ops.gate_results
         where gate_results.door = 3 and gate_results.subject = runs.run_id and not gate_results.is_success
+          and gate_results.recorded_at < coalesce(%(recorded_before)s::timestamptz, 'infinity')
       )
     order by runs.business_date desc, runs.recorded_at desc, runs.run_id
 """
-GRADES = "select uscc, grade, grade_before_caps from scoring.grades where run_id = %s"
+GRADES = "select uscc, grade, grade_before_caps, held ->> 'until' from scoring.grades where run_id = %s"
 
 
-def month_number(day: date) -> int:
-    """Return months since year 0."""
-    return day.year * 12 + day.month - 1
+def standings(
+    connection: psycopg.Connection, method: Method, business_date: date, *, recorded_before: datetime | None = None
+) -> tuple[dict[str, Standing], str]:
+    """Return what stands for every enterprise before ``business_date``, and a hash of the runs that say so.
 
-
-def standings(connection: psycopg.Connection, method: Method, business_date: date) -> tuple[dict[str, Standing], str]:
-    """Return what stands for every enterprise before ``business_date``, and a hash of the runs that say so."""
+    ``recorded_before``: only runs recorded before that instant, which is what a run of that instant saw.
+    """
     tonight = month_number(business_date)
     months = max(method.hysteresis.downgrade_months - 1, 1)
     quarters = max(method.hysteresis.upgrade_quarters - 1, 1)
@@ -45,6 +48,7 @@ def standings(connection: psycopg.Connection, method: Method, business_date: dat
             "method_version": method.version,
             "business_date": business_date,
             "oldest": date(oldest // 12, oldest % 12 + 1, 1),
+            "recorded_before": recorded_before,
         },
     ).fetchall()
     if not runs:
@@ -54,14 +58,16 @@ def standings(connection: psycopg.Connection, method: Method, business_date: dat
         runs, [tonight // 3 - back for back in range(1, quarters + 1)], lambda day: month_number(day) // 3
     )
     used = list(dict.fromkeys([runs[0][0], *month_runs, *quarter_runs]))
-    grades: dict[str, dict[str, tuple[str | None, str | None]]] = {}
+    grades: dict[str, dict[str, tuple[str | None, ...]]] = {}
     for run_id in used:
         rows = connection.execute(GRADES, (run_id,)).fetchall()
-        grades[run_id] = {uscc: (grade, before) for uscc, grade, before in rows}
+        grades[run_id] = {uscc: tuple(found) for uscc, *found in rows}
     found: dict[str, Standing] = {}
     for uscc in sorted({uscc for by_uscc in grades.values() for uscc in by_uscc}):
+        grade, _, frozen_until = grades[runs[0][0]].get(uscc, (None, None, None))
         found[uscc] = Standing(
-            grade=grades[runs[0][0]].get(uscc, (None, None))[0],
+            grade=grade,
+            frozen_until=date.fromisoformat(frozen_until) if frozen_until else None,
             month_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in month_runs),
             quarter_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in quarter_runs),
         )

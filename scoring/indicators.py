@@ -121,7 +121,7 @@ def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str
     rows = indicator_rows(found.counts, code, indicator).filter(pl.col("uscc").is_in(usccs.implode()))
     status = np.full(size, SCORED, dtype="<U16")
     needs = fit.rates if isinstance(indicator.formula, RelativeRisk) else fit.means.get(code)
-    if rows.is_empty() or not found.available_feeds.issuperset(indicator.feeds):
+    if code not in found.counted_codes or not found.available_feeds.issuperset(indicator.feeds):
         rows = rows.clear()
         status[:] = FEED_MISSING  # the office's feed is not there, or the warehouse does not count this indicator yet
     elif indicator.is_shrunk and not needs:

@@ -152,6 +152,28 @@ class Hysteresis(Part):
     downgrade_at_once_points: Decimal = Field(ge=0)
 
 
+class Objections(Part):
+    """How long an open objection freezes a downgrade, and which caps nothing freezes (§8)."""
+
+    freeze_working_days: int = Field(ge=0)
+    never_freeze: tuple[str, ...]
+
+
+class RepairTier(Part):
+    """Months a record of one tier is shown at least, before it can be repaired, and at most (§8)."""
+
+    min_months: int = Field(ge=0)
+    max_months: int = Field(gt=0)
+
+
+class Repair(Part):
+    """Earliest repair by the source's own tier: first display + the tier's minimum (第36号令)."""
+
+    minor: RepairTier
+    general: RepairTier
+    serious: RepairTier
+
+
 class Risk(Part):
     """How stratum means and rates borrow from one another, and the interval shown (§5)."""
 
@@ -237,6 +259,8 @@ class Method(Part):
     sufficiency: Sufficiency
     certainty: Certainty
     hysteresis: Hysteresis
+    objections: Objections
+    repair: Repair
     risk: Risk
     shrinkage_bounds: ShrinkageBounds
     warehouse: Warehouse

@@ -1,7 +1,7 @@
 """How strongly to shrink: m and k by the method of moments (§5), from how far enterprises lie from what is expected.
 
-Owns the statistics only; knows nothing of marts or methods. With z² the squared distance of an enterprise from what its
-strata lead to expect, in units of the variance that chance alone gives, each model says E(z²) = 1 + leverage / strength:
+Owns the statistics only; knows nothing of marts or methods. With z² the squared distance of an enterprise from what
+its strata lead to expect, in units of the variance that chance gives, each model says E(z²) = 1 + leverage / strength:
 chance, plus what enterprises truly differ by. Summed over enterprises, that is one equation in the strength.
 
 Decayed or weighted counts vary less, or more, by chance than whole ones; the marts hold sums only, so that is not

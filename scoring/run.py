@@ -14,24 +14,29 @@ from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from scoring import certainty, grading, history, indicators, reasons
+from scoring import certainty, disputes, grading, history, indicators, lift, reasons
 from scoring.fit import Fit, fit, latest_fit, register
-from scoring.inputs import Inputs, read_inputs
+from scoring.grading import Decision, Standing
+from scoring.inputs import Inputs, known_until, read_inputs
 from scoring.method import LoadedMethod, Method, load
 from warehouse.business_date import arrival
 from warehouse.connection import connect
 
 SIX = Decimal("0.000001")
 TWO = Decimal("0.01")
+BLOCK = 4000  # enterprises at once: about 300 MB of exact numbers
 
 COPY_GRADES: LiteralString = """
-    copy scoring.grades (run_id, method_version, input_sha256, business_date, uscc, enterprise_name, grade,
+    copy {} (run_id, method_version, input_sha256, business_date, uscc, enterprise_name, grade,
       status_code, score, public_pct, market_pct, bonus_points, certainty_ratio, is_key_supervision,
-      grade_before_caps, held, caps, not_rated_reasons) from stdin
+      grade_before_caps, held, caps, not_rated_reasons, objections, score_without_disputed, grade_without_disputed,
+      lift) from stdin
 """
 COPY_POINTS: LiteralString = """
-    copy scoring.indicator_points (run_id, method_version, input_sha256, uscc, indicator_code, is_available,
+    copy {} (run_id, method_version, input_sha256, uscc, indicator_code, is_available,
       status_code, window_months, numerator, denominator, indicator_value, interval_low, interval_high, points,
       max_points, evidence_ids, reason_zh, reason_en) from stdin
 """
@@ -57,11 +62,20 @@ class GradeReport:
     grades: dict[str, int]
 
 
-def grade(business_date: date, *, method_version: str | None = None) -> GradeReport:
+def grade(
+    business_date: date, *, method_version: str | None = None, marts: str = "marts", as_of: date | None = None
+) -> GradeReport:
     """Grade every enterprise of the marts as of ``business_date``.
 
     A method without a fit is fitted first. The run, its grades and its points are written in one transaction or not at
     all.
+
+    Args:
+        business_date: the night.
+        method_version: another method than the one in force.
+        marts: the schema that was built for the night.
+        as_of: the day whose knowledge the marts were built with, if that is later than the night: a corrected past,
+            which stands as a run of its own beside the one of that night.
 
     Raises:
         MethodError: when the method's file is refused.
@@ -72,20 +86,27 @@ def grade(business_date: date, *, method_version: str | None = None) -> GradeRep
     with connect("pc_scoring") as connection:
         estimates = latest_fit(connection, loaded.version, business_date)
     if estimates is None:
-        estimates = fit(business_date, method_version=loaded.version)
+        estimates = fit(business_date, method_version=loaded.version, marts=marts)
     with connect("pc_scoring") as connection:
         connection.execute("set transaction isolation level repeatable read")
         register(connection, loaded, business_date)
-        found = read_inputs(connection)
+        found = read_inputs(connection, marts=marts)
         standings, history_sha256 = history.standings(connection, loaded.method, business_date)
-        input_sha256 = hashlib.sha256(f"{found.sha256}|{history_sha256}".encode()).hexdigest()
+        input_sha256 = combined(found.sha256, history_sha256)
         run_id = identify(business_date, loaded, estimates, input_sha256)
-        is_new = not connection.execute("select 1 from scoring.runs where run_id = %s", (run_id,)).fetchone()
-        if is_new:
-            scored = indicators.score(loaded.method, estimates, found)
-            decisions = grading.decide(loaded.method, found, scored, business_date=business_date, standings=standings)
+        written = connection.execute(
+            "insert into scoring.runs (run_id, business_date, method_version, fit_id, input_sha256, enterprise_count,"
+            " recorded_at, known_until, as_of) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (run_id) do nothing",
+            (run_id, business_date, loaded.version, estimates.fit_id, input_sha256, len(found.enterprises), arrival())
+            + (Jsonb(known_until(connection, marts=marts)), as_of),
+        )
+        if written.rowcount:
             key = (run_id, loaded.version, input_sha256)
-            is_new = _write(connection, loaded.method, estimates, found, scored, decisions, key, business_date)
+            for block, scored, decisions in assessed(
+                loaded.method, estimates, found, business_date=business_date, standings=standings
+            ):
+                copy_rows(connection, loaded.method, block, scored, decisions, key=key, business_date=business_date)
         counts = Counter(
             grade or ("V1" if status == grading.NO_GRADE else "NR")
             for grade, status in connection.execute(
@@ -98,10 +119,26 @@ def grade(business_date: date, *, method_version: str | None = None) -> GradeRep
         method_version=loaded.version,
         fit_id=estimates.fit_id,
         input_sha256=input_sha256,
-        is_new=is_new,
+        is_new=bool(written.rowcount),
         enterprise_count=sum(counts.values()),
         grades={code: counts[code] for code in (*loaded.method.scale, "NR", "V1")},
     )
+
+
+def assessed(
+    method: Method, fit: Fit, found: Inputs, *, business_date: date, standings: dict[str, Standing], block: int = BLOCK
+) -> Iterator[tuple[Inputs, indicators.Points, list[Decision]]]:
+    """Yield inputs, points and decisions of every enterprise, a block of them at a time: the one way to a grade."""
+    for part in found.blocks(block):
+        scored = indicators.score(method, fit, part)
+        decisions = grading.decide(method, part, scored, business_date=business_date, standings=standings)
+        decisions = disputes.resolve(method, fit, part, decisions, business_date=business_date, standings=standings)
+        yield part, scored, list(lift.with_lift(method, part, scored, decisions, business_date=business_date))
+
+
+def combined(inputs_sha256: str, history_sha256: str) -> str:
+    """Return the hash of everything a run depends on besides method and fit."""
+    return hashlib.sha256(f"{inputs_sha256}|{history_sha256}".encode()).hexdigest()
 
 
 def identify(business_date: date, loaded: LoadedMethod, estimates: Fit, input_sha256: str) -> str:
@@ -110,32 +147,26 @@ def identify(business_date: date, loaded: LoadedMethod, estimates: Fit, input_sh
     return "r" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _write(
+def copy_rows(
     connection: psycopg.Connection,
     method: Method,
-    estimates: Fit,
     found: Inputs,
     scored: indicators.Points,
-    decisions: list[grading.Decision],
+    decisions: list[Decision],
+    *,
     key: tuple[str, str, str],
     business_date: date,
-) -> bool:
-    run_id, method_version, input_sha256 = key
-    written = connection.execute(
-        "insert into scoring.runs (run_id, business_date, method_version, fit_id, input_sha256, enterprise_count,"
-        " recorded_at) values (%s, %s, %s, %s, %s, %s, %s) on conflict (run_id) do nothing",
-        (run_id, business_date, method_version, estimates.fit_id, input_sha256, len(decisions), arrival()),
-    )
-    if not written.rowcount:
-        return False  # a neighbour wrote the same run a moment ago
+    tables: tuple[str, str] = ("scoring.grades", "scoring.indicator_points"),
+) -> None:
+    """Write a block's grades and points with COPY; ``key`` is run_id, method_version and input_sha256."""
+    grades, points = (sql.SQL(table) for table in tables)  # type: ignore[arg-type]
     with connection.cursor() as cursor:
-        with cursor.copy(COPY_GRADES) as copy:
+        with cursor.copy(sql.SQL(COPY_GRADES).format(grades)) as copy:
             for row in grade_rows(found, decisions):
                 copy.write_row((*key, business_date, *row))
-        with cursor.copy(COPY_POINTS) as copy:
+        with cursor.copy(sql.SQL(COPY_POINTS).format(points)) as copy:
             for row in point_rows(method, found, scored):
                 copy.write_row((*key, *row))
-    return True
 
 
 def _json(value: Any) -> str:
@@ -161,6 +192,10 @@ def grade_rows(found: Inputs, decisions: list[grading.Decision]) -> Iterator[tup
             _json(decision.held) if decision.held else None,
             _json(decision.caps),
             _json(decision.not_rated_reasons),
+            _json(decision.objections),
+            decision.score_without_disputed,
+            decision.grade_without_disputed,
+            _json(decision.lift) if decision.lift else None,
         )
 
 

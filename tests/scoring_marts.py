@@ -6,11 +6,13 @@ from datetime import date
 from warehouse.connection import connect
 
 BUSINESS_DATE = date(2026, 10, 31)
+KNOWN_UNTIL = "2026-11-01 00:30:00.123456+08"
 FEEDS = ("enterprises", "communities", "contracts", "complaints", "inspections", "funds", "disclosures")
 FEEDS += ("public_credit", "surveys", "personnel", "objections", "mediations")
 
 TABLES = """
-    drop table if exists marts.mart_scoring__enterprises, marts.mart_scoring__indicator_counts,
+    drop table if exists marts.mart_scoring__objections, marts.mart_scoring__disputed_counts,
+      marts.mart_scoring__records, marts.mart_scoring__enterprises, marts.mart_scoring__indicator_counts,
       marts.mart_scoring__indicator_evidence, marts.mart_scoring__caps, marts.mart_scoring__stratum_months,
       marts.mart_scoring__feeds;
     create table marts.mart_scoring__enterprises (uscc text, enterprise_name text, service_months numeric,
@@ -25,7 +27,13 @@ TABLES = """
     create table marts.mart_scoring__stratum_months (stratum_code text, month date, complaint_count integer,
       household_months numeric);
     create table marts.mart_scoring__feeds (feed text, is_available boolean, latest_known_on date,
-      latest_event_on date, is_stale boolean);
+      latest_event_on date, is_stale boolean, known_until timestamptz);
+    create table marts.mart_scoring__objections (uscc text, objection_id text, target_type_code text, target_id text,
+      filed_on date);
+    create table marts.mart_scoring__disputed_counts (uscc text, indicator_code text, stratum_code text,
+      window_months integer, numerator numeric, denominator numeric);
+    create table marts.mart_scoring__records (uscc text, record_id text, record_type_code text, tier_code text,
+      decided_on date, shown_on date);
 """
 
 NEW, OLD = "commercial|lt10|lift", "old|ge30|no_lift"
@@ -88,17 +96,24 @@ class Firm:
     counts: dict = field(default_factory=lambda: dict(GOOD))
     caps: list = field(default_factory=list)  # (cap code, evidence id, starts on, ends on)
     evidence: list = field(default_factory=list)  # (indicator, evidence id, weight)
+    objections: list = field(default_factory=list)  # (objection id, target type, target id, filed on)
+    disputed: dict = field(default_factory=dict)  # like counts: the part that the objections dispute
+    records: list = field(default_factory=list)  # (record id, type, tier, decided on, shown on)
 
 
 def write_marts(firms, *, feeds=FEEDS, reverse=False):
     """Replace the scoring marts; ``reverse`` writes the same rows in the opposite physical order."""
-    rows = {"enterprises": [], "counts": [], "caps": [], "evidence": []}
+    names = ("enterprises", "counts", "caps", "evidence", "disputed", "objections", "records")
+    rows = {name: [] for name in names}
     for firm in firms:
         rows["enterprises"].append(
             (firm.uscc, firm.name, firm.service_months, firm.household_months, firm.protected, firm.inspections)
             + (firm.responses, 20, "150203")
         )
         rows["counts"] += [(firm.uscc, code, *row) for code, found in firm.counts.items() for row in found]
+        rows["disputed"] += [(firm.uscc, code, *row) for code, found in firm.disputed.items() for row in found]
+        rows["objections"] += [(firm.uscc, *objection) for objection in firm.objections]
+        rows["records"] += [(firm.uscc, *record) for record in firm.records]
         rows["caps"] += [(firm.uscc, *cap, "依据", "某局", "文号1") for cap in firm.caps]
         rows["evidence"] += [
             (firm.uscc, code, evidence_id, "complaints", BUSINESS_DATE, weight, "x")
@@ -114,7 +129,10 @@ def write_marts(firms, *, feeds=FEEDS, reverse=False):
             "mart_scoring__caps": rows["caps"],
             "mart_scoring__indicator_evidence": rows["evidence"],
             "mart_scoring__stratum_months": strata,
-            "mart_scoring__feeds": [(feed, True, BUSINESS_DATE, BUSINESS_DATE, False) for feed in feeds],
+            "mart_scoring__disputed_counts": rows["disputed"],
+            "mart_scoring__objections": rows["objections"],
+            "mart_scoring__records": rows["records"],
+            "mart_scoring__feeds": [(feed, True, BUSINESS_DATE, BUSINESS_DATE, False, KNOWN_UNTIL) for feed in feeds],
         }.items():
             if values:
                 marks = ", ".join(["%s"] * len(values[0]))
@@ -132,16 +150,21 @@ def inputs_of(firms, *, feeds=FEEDS):
     """Return the same marts as scoring's Inputs, without a database."""
     import polars as pl
 
-    from scoring.inputs import CapCase, Inputs
+    from scoring.inputs import CapCase, Inputs, Objection, Record
 
     firms = sorted(firms, key=lambda firm: firm.uscc)
-    counts = sorted(
-        (code, firm.uscc, stratum, str(window), str(x), str(n))
-        for firm in firms
-        for code, rows in firm.counts.items()
-        for stratum, window, x, n in rows
-    )
     columns = ["indicator_code", "uscc", "stratum_code", "window_months", "numerator", "denominator"]
+
+    def frame(name):
+        rows = sorted(
+            (code, firm.uscc, stratum, str(window), str(x), str(n))
+            for firm in firms
+            for code, found in getattr(firm, name).items()
+            for stratum, window, x, n in found
+        )
+        return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+    evidence = [(code, firm.uscc, key) for firm in firms for code, key, _ in firm.evidence]
     return Inputs(
         enterprises=pl.DataFrame(
             {
@@ -154,8 +177,15 @@ def inputs_of(firms, *, feeds=FEEDS):
                 "survey_response_count": [str(firm.responses) for firm in firms],
             }
         ),
-        counts=pl.DataFrame(counts, schema=dict.fromkeys(columns, pl.String), orient="row"),
-        evidence=pl.DataFrame(schema=dict.fromkeys(["indicator_code", "uscc", "evidence_id"], pl.String)),
+        counts=frame("counts"),
+        disputed=frame("disputed"),
+        objections={firm.uscc: [Objection(*row) for row in firm.objections] for firm in firms if firm.objections},
+        records={firm.uscc: [Record(*row) for row in firm.records] for firm in firms if firm.records},
+        evidence=pl.DataFrame(
+            sorted(evidence),
+            schema=dict.fromkeys(["indicator_code", "uscc", "evidence_id"], pl.String),
+            orient="row",
+        ),
         caps={
             firm.uscc: [
                 CapCase(code, evidence, start, end, "依据", "某局", "文号1") for code, evidence, start, end in firm.caps
@@ -187,13 +217,12 @@ def a_fit():
 
 def decide(firms, *, business_date=BUSINESS_DATE, standings=None, method=None, feeds=FEEDS):
     """Return (decisions, points) by enterprise without a database."""
-    from scoring import grading, indicators
     from scoring.method import load
+    from scoring.run import assessed
 
     method = method or load().method
     found = inputs_of(firms, feeds=feeds)
-    scored = indicators.score(method, a_fit(), found)
-    decisions = grading.decide(method, found, scored, business_date=business_date, standings=standings or {})
+    [(_, scored, decisions)] = assessed(method, a_fit(), found, business_date=business_date, standings=standings or {})
     usccs = found.enterprises["uscc"].to_list()
     table = {
         uscc: {code: (scored.earned[row, at], scored.maximum[row, at]) for at, code in enumerate(scored.codes)}

@@ -45,6 +45,8 @@ def build(
     variables: Mapping[str, Any] | None = None,
     unit_tests: bool = False,
     full_parse: bool = False,
+    schema_prefix: str = "",
+    tests: bool = True,
 ) -> list[ModelResult]:
     """Build and test the models as they were known on ``business_date``; return what became of each.
 
@@ -55,6 +57,8 @@ def build(
             dbt_project.yml; mappings such as ``windows`` are merged key by key.
         unit_tests: also run dbt's unit tests; they prove code, so nights leave them to the project's tests.
         full_parse: read every project file again, also when this process has read them before.
+        schema_prefix: build into ``<prefix>staging`` … ``<prefix>marts`` (``warehouse.scratch`` makes them) instead.
+        tests: False leaves out the data tests too.
 
     Raises:
         TransformationError: a model or test failed, or the project cannot be read. What was built before stays.
@@ -64,13 +68,15 @@ def build(
     if full_parse:
         _manifest.cache_clear()
     with _environment():
-        manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"))
-        arguments = ["build", *_common(), "--vars", json.dumps(_variables(business_date, variables))]
+        manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"), schema_prefix)
+        arguments = ["build", *_common(schema_prefix), "--vars", json.dumps(_variables(business_date, variables))]
         if select:
             arguments += ["--select", *([select] if isinstance(select, str) else select)]
             arguments += ["--indirect-selection", "buildable"]  # no test of a table that this call does not build
         if not unit_tests:
             arguments += ["--exclude-resource-type", "unit_test"]
+        if not tests:
+            arguments += ["--exclude-resource-type", "test"]
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     results = list(getattr(outcome.result, "results", None) or [])
     bad = [f"{found.node.name}: {_one_line(found.message)}" for found in results if str(found.status) in BAD]
@@ -117,14 +123,20 @@ def _manifest(_state: tuple[tuple[str, int], ...]) -> Any:
     return outcome.result
 
 
-def _manifest_of(database: str) -> Any:
-    """Return the parsed project with every relation in ``database``: one parse serves all databases of a process."""
+def _manifest_of(database: str, schema_prefix: str = "") -> Any:
+    """Return the parsed project with every relation in ``database`` and what is built in the prefixed schemas.
+
+    One parse serves all databases and schemas of a process.
+    """
     manifest = _manifest(_project_state())
     for node in (*manifest.nodes.values(), *manifest.sources.values()):
-        if node.database != database:
-            if getattr(node, "relation_name", None):
-                node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
-            node.database = database
+        is_built = str(node.resource_type) in ("model", "seed")
+        schema = schema_prefix + (node.config.schema or "marts") if is_built else node.schema
+        if getattr(node, "relation_name", None):
+            node.relation_name = node.relation_name.replace(
+                f'"{node.database}"."{node.schema}".', f'"{database}"."{schema}".', 1
+            )
+        node.database, node.schema = database, schema
     return manifest
 
 
@@ -138,8 +150,8 @@ def _variables(business_date: date, given: Mapping[str, Any] | None) -> dict[str
     return {**merged, "business_date": business_date.isoformat()}
 
 
-def _common() -> list[str]:
-    home = target_dir()
+def _common(schema_prefix: str = "") -> list[str]:
+    home = target_dir() / schema_prefix
     return [
         "--project-dir", str(PROJECT_DIR),
         "--profiles-dir", str(PROJECT_DIR),

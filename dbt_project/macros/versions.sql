@@ -1,3 +1,18 @@
+{#- The last day whose knowledge counts: the business date, unless a past night is seen with what is known today. -#}
+{% macro as_of() -%}
+  {%- set given = var('as_of', none) -%}
+  {%- if given %}cast('{{ given }}' as date){% else %}{{ business_date() }}{% endif -%}
+{%- endmacro %}
+
+{#- Whether a row of `feed` had arrived: by day, and to the instant where a replay says what a past build had read. -#}
+{% macro was_known(feed, known_on='known_on') -%}
+  {%- set until = var('known_until', none) -%}
+  {{ known_on }} <= {{ as_of() }}
+  {%- if until is not none %}
+    and {% if until.get(feed) %}received_at <= cast('{{ until[feed] }}' as timestamptz){% else %}false{% endif %}
+  {%- endif -%}
+{%- endmacro %}
+
 {#- Latest version per key as known at the business date: known_on, then arrival, then batch, then row decide. -#}
 {% macro latest_as_known(relation, key, columns) -%}
 select distinct on ({{ key | join(', ') }})
@@ -7,7 +22,7 @@ select distinct on ({{ key | join(', ') }})
   known_on,
   batch_id
 from {{ relation }}
-where known_on <= {{ business_date() }}
+where {{ was_known(relation.identifier) }}
 order by
   {%- for column in key %}
   {{ column }},

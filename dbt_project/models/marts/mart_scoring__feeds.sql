@@ -1,6 +1,6 @@
 with batches as (
 
-  select * from {{ source('ops', 'batches') }} where business_date <= {{ business_date() }}
+  select * from {{ source('ops', 'batches') }} where business_date <= {{ as_of() }}
 
 ),
 
@@ -16,8 +16,14 @@ deliveries as (
     feed,
     max(business_date) filter (where status = 'loaded') as latest_known_on,
     max(latest_event_on) filter (where status = 'loaded') as latest_event_on,
-    max(business_date) filter (where status = 'refused') as latest_refused_on
+    max(business_date) filter (where status = 'refused') as latest_refused_on,
+    max(received_at) filter (where status = 'loaded') as known_until
   from batches
+  {%- set until = var('known_until', none) %}
+  {%- if until is not none %}
+  where {% for feed, instant in until.items() -%}
+    feed = '{{ feed }}' and received_at <= cast('{{ instant }}' as timestamptz) or {% endfor %}false
+  {%- endif %}
   group by feed
 
 )
@@ -32,7 +38,8 @@ select
     or {{ business_date() }} - deliveries.latest_known_on > feeds.max_age_days
     or coalesce(deliveries.latest_refused_on > deliveries.latest_known_on, false) as is_stale,
   feeds.title_zh,
-  {{ business_date() }} - deliveries.latest_known_on as age_days
+  {{ business_date() }} - deliveries.latest_known_on as age_days,
+  deliveries.known_until
 from feeds
 left join deliveries
   on deliveries.feed = feeds.feed

@@ -1,0 +1,47 @@
+-- What open objections would take out of the counts if they were upheld: the same rows that the counts add up.
+with objections as (
+
+  select * from {{ ref('int_objections__open') }}
+
+),
+
+enterprises as (
+
+  select * from {{ ref('int_enterprises__summarised') }}
+
+),
+
+{% set targets = {'complaint': 'complaint', 'inspection': 'inspection', 'record': 'public_credit'} -%}
+unioned as (
+
+  {% for event, target in targets.items() -%}
+  -- one event disputed twice is taken out once
+  select distinct
+    events.uscc,
+    events.indicator_code,
+    events.stratum_code,
+    events.window_months,
+    events.evidence_id,
+    events.numerator,
+    events.denominator
+  from {{ ref('int_' ~ event ~ '_events__measured') }} as events
+  inner join objections
+    on objections.uscc = events.uscc
+    and objections.target_type_code = '{{ target }}'
+    and (objections.target_id = events.evidence_id
+      {%- if target == 'inspection' %} or objections.target_id = split_part(events.evidence_id, '/', 1){% endif %})
+  {% if not loop.last %}union all{% endif %}
+  {% endfor %}
+)
+
+select
+  unioned.uscc,
+  unioned.indicator_code,
+  unioned.stratum_code,
+  unioned.window_months,
+  sum(unioned.numerator) as numerator,
+  sum(unioned.denominator) as denominator
+from unioned
+inner join enterprises
+  on enterprises.uscc = unioned.uscc
+group by unioned.uscc, unioned.indicator_code, unioned.stratum_code, unioned.window_months

@@ -1,0 +1,24 @@
+-- Public credit records that stand tonight and have a tier: what an enterprise could have repaired, and from when.
+with records as (
+
+  select * from {{ ref('int_credit_records__weighted') }}
+  where is_standing and not is_ended and record_type_code <> 'commendation'
+
+),
+
+enterprises as (
+
+  select * from {{ ref('int_enterprises__summarised') }}
+
+)
+
+select
+  records.uscc,
+  records.record_id,
+  records.record_type_code,
+  records.tier_code,
+  records.decided_on,
+  greatest(coalesce(records.shown_from, records.decided_on), records.decided_on) as shown_on
+from records
+inner join enterprises
+  on enterprises.uscc = records.uscc

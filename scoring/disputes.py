@@ -1,0 +1,114 @@
+"""Open objections (§8.3): the score without what they dispute, stored beside the one with it, and the frozen downgrade.
+
+Owns what a pending objection may change: never a point, only when a downgrade begins to bind.
+"""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from scoring import grading, indicators
+from scoring.fit import Fit
+from scoring.grading import RATED, Decision, Standing
+from scoring.inputs import COUNT_COLUMNS, Inputs
+from scoring.method import Method
+
+KEY = list(COUNT_COLUMNS[:4])
+EXACT = pl.Decimal(38, 12)
+
+
+def resolve(
+    method: Method,
+    fit: Fit,
+    found: Inputs,
+    decisions: list[Decision],
+    *,
+    business_date: date,
+    standings: dict[str, Standing],
+) -> list[Decision]:
+    """Return the decisions with their open objections: both scores kept, a downgrade frozen while that may be."""
+    if not found.objections:
+        return decisions
+    alone = without_disputed(found)
+    scored = indicators.score(method, fit, alone)
+    others = grading.decide(method, alone, scored, business_date=business_date, standings=standings)
+    undisputed = dict(zip(alone.enterprises["uscc"], others, strict=True))
+    resolved = []
+    for uscc, decision in zip(found.enterprises["uscc"], decisions, strict=True):
+        other = undisputed.get(uscc)
+        if other is not None:
+            objections = [
+                {name: str(value) for name, value in vars(objection).items()} for objection in found.objections[uscc]
+            ]
+            decision = replace(
+                decision,
+                objections=objections,
+                score_without_disputed=other.score,
+                grade_without_disputed=other.grade,
+            )
+            filed_on = min(objection.filed_on for objection in found.objections[uscc])
+            decision = _freeze(method, decision, standings.get(uscc, Standing()), filed_on, business_date)
+        resolved.append(decision)
+    return resolved
+
+
+def without_disputed(found: Inputs) -> Inputs:
+    """Return the inputs of the enterprises that object, as if all their open objections were upheld."""
+    alone = found.cut(pl.Series("uscc", sorted(found.objections)))
+    whole, part = pl.col("numerator", "denominator"), pl.col("numerator_disputed", "denominator_disputed")
+    counts = (
+        alone.counts.join(alone.disputed, on=KEY, how="left", suffix="_disputed", maintain_order="left")
+        .with_columns(whole.cast(EXACT), part.cast(EXACT).fill_null(0))
+        .with_columns(
+            (pl.col(name) - pl.col(f"{name}_disputed")).cast(pl.String) for name in ("numerator", "denominator")
+        )
+        .select(COUNT_COLUMNS)
+    )
+    targets = {uscc: {objection.target_id for objection in filed} for uscc, filed in alone.objections.items()}
+    return replace(
+        alone,
+        counts=counts,
+        caps={
+            uscc: [case for case in cases if case.evidence_id not in targets[uscc]]
+            for uscc, cases in alone.caps.items()
+        },
+    )
+
+
+def _freeze(method: Method, decision: Decision, standing: Standing, filed_on: date, business_date: date) -> Decision:
+    """Return the decision with the standing grade kept where a timely objection freezes the downgrade.
+
+    Timely is an objection filed while the better grade still stands. A freeze ends on the day that was said when it
+    began: a further objection does not prolong it.
+    """
+    rank = {code: index for index, code in enumerate(method.scale)}
+    rule = method.objections
+    if (
+        decision.status != RATED
+        or standing.grade not in rank
+        or decision.grade is None
+        or rank[decision.grade] <= rank[standing.grade]
+        or any(cap["code"] in rule.never_freeze for cap in decision.caps)
+    ):
+        return decision
+    until = standing.frozen_until or _working_days_after(filed_on, rule.freeze_working_days)
+    if business_date > until:
+        return decision
+    return replace(
+        decision,
+        grade=standing.grade,
+        held={
+            "from": standing.grade,
+            "reached": decision.grade,
+            "reason_zh": f"异议处理中，降级冻结至 {until}",
+            "reason_en": f"an objection is open: the downgrade is frozen until {until}",
+            "until": until.isoformat(),
+        },
+    )
+
+
+def _working_days_after(day: date, count: int) -> date:
+    """Return the ``count``-th working day after ``day``, Monday to Friday; public holidays are not known here."""
+    return np.busday_offset(np.datetime64(day), count, roll="backward").astype(date)  # type: ignore[no-any-return]
