@@ -37,6 +37,8 @@ def enterprise_page(facts: Facts, regions: RegionTree, uscc: str, *, drawings: P
         "pillars": _pillars(facts, uscc, score),
         "caps": _caps(facts, uscc, score),
         "not_rated_reasons": [reason["reason_zh"] for reason in score["not_rated_reasons"]] if score else [],
+        "objections": score["objections"] if score else [],
+        "lift": _lift(facts, uscc, score),
         "versions": [
             {**version, "badge": badge(version), "note": "更正" if version["is_correction"] else ""}
             for version in reversed(facts.versions[uscc])
@@ -118,6 +120,26 @@ def _caps(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]:
         }
         for cap in (score["caps"] if score else [])
     ]
+
+
+def _lift(facts: Facts, uscc: str, score: Row | None) -> dict[str, Any] | None:
+    """Return what would lift the enterprise, with the names of indicators and the evidence of what was lost."""
+    found = score["lift"] if score else None
+    if not found:
+        return None
+    given = facts.method.get("indicators", {})
+    evidence = {row["indicator_code"]: list(row["evidence_ids"]) for row in facts.points.get(uscc, [])}
+
+    def named(row: Mapping[str, Any]) -> dict[str, Any]:
+        code = row["indicator_code"]
+        return {**row, "name": _name(given.get(code, {}), code), "evidence": evidence.get(code, [])[:EVIDENCE_SHOWN]}
+
+    ahead = found["next"]
+    return {
+        "lost": [named(row) for row in found["lost"]],
+        "records": found["records"],
+        "next": {**ahead, "changes": [named(row) for row in ahead["changes"]]} if ahead else None,
+    }
 
 
 def _figures(facts: Facts, regions: RegionTree, uscc: str, folder: Path) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def _read(connection: psycopg.Connection, business_date: date) -> Facts:
         scores=_keyed(
             rows(
                 "select uscc, score, public_pct, market_pct, bonus_points, is_key_supervision, grade_before_caps, "
-                "caps, not_rated_reasons from scoring.grades where run_id = %s order by uscc",
+                "caps, not_rated_reasons, objections, lift from scoring.grades where run_id = %s order by uscc",
                 run_id,
             ),
             "uscc",

@@ -28,7 +28,8 @@ def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
 
     Returns:
         Plain types; numbers are Decimal. ``pillars`` → ``domains`` → ``indicators`` nest; every level carries
-        ``points`` and ``max_points``, and the levels and ``bonus`` add up to ``score`` exactly.
+        ``points`` and ``max_points``, and the levels and ``bonus`` add up to ``score`` exactly. ``lift`` says what
+        would lift it: points lost, the earliest repair date of each record, the fewest changes to the next grade.
 
     Raises:
         UnknownEnterpriseError: when no run up to that day graded the enterprise.
@@ -55,6 +56,8 @@ def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
         "bonus": _level(document, [points[code] for code in points if _pillar(document, code) == "bonus"]),
     }
     result["bonus"]["counted_points"] = grade["bonus_points"]
+    for loss in (result["lift"] or {}).get("lost", []):
+        loss["evidence_ids"] = points[loss["indicator_code"]]["evidence_ids"]
     _check(result)
     return result
 
@@ -141,6 +144,43 @@ def print_explanation(found: dict[str, Any], console: "Console") -> None:
     if found["bonus"]["indicators"]:
         _add_level(table, "加分 bonus", found["bonus"])
     console.print(table)
+    for objection in found["objections"]:
+        console.print(
+            f"  异议处理中 open objection {objection['objection_id']} ({objection['target_type_code']} "
+            f"{objection['target_id']}, {objection['filed_on']}); 剔除争议项 without it: "
+            f"{found['score_without_disputed']} {found['grade_without_disputed'] or ''}",
+            markup=False,
+        )
+    if found["lift"]:
+        _print_lift(found, console)
+
+
+def _print_lift(found: dict[str, Any], console: "Console") -> None:
+    for record in found["lift"]["records"]:
+        console.print(
+            f"  记录 record {record['record_id']} ({record['tier_code']}) 最早可修复 repairable from "
+            f"{record['repairable_from']}",
+            markup=False,
+        )
+    ahead = found["lift"]["next"]
+    if not ahead:
+        return
+    console.print(f"[bold]如何升至 what would lift it to {ahead['grade']}[/bold]")
+    for condition in ahead["conditions"]:
+        day = condition["until"] or condition["repairable_from"]
+        console.print(f"  {condition['code']} {condition['reason_zh']}" + (f" → {day}" if day else ""), markup=False)
+    if not ahead["is_reachable"]:
+        console.print("  全部指标满分仍达不到 not reachable by points alone")
+    for change in ahead["changes"]:
+        value = f"  {change['value']} → {change['value_needed']}" if change["value"] and change["value_needed"] else ""
+        console.print(
+            f"  {change['indicator_code']}  {change['points']} → {change['points_needed']} 分 points{value}"
+            f"  可行自 feasible from {change['feasible_from']}",
+            markup=False,
+        )
+    console.print(
+        f"  升级须连续 {ahead['quarters_needed']} 个季度达到 for {ahead['quarters_needed']} quarters in a row"
+    )
 
 
 def _add_level(table: Any, name: str, level: dict[str, Any]) -> None:
