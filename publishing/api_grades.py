@@ -11,7 +11,7 @@ from publishing.content import shown
 from publishing.details import REGULATOR_ONLY
 from publishing.models import ChangePage, EnterpriseDetail, GradePage, OneGrade
 from publishing.problems import ProblemError
-from publishing.service import AsOf, Published, Uscc, requires, respond, service
+from publishing.service import AsOf, Published, Uscc, requires, respond, respond_rendered, service
 
 PAGE_SIZE_MAX = 500
 router = APIRouter()
@@ -101,12 +101,7 @@ def get_grade(
     if as_of is None:
         rendered = snapshot.grade(code, caller.fields)
         if rendered is not None:
-            status, headers, body = rendered.chosen(
-                request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
-            )
-            answer = Response(body, status_code=status)
-            answer.raw_headers = headers
-            return answer
+            return respond_rendered(request, rendered)
         raise _no_grade(code, "yet")
     newest = snapshot.age["publication_id"]
     asked = {"as_of": as_of, "newest": newest, "after": "", "uscc": code, "region": None, "limit": 1}

@@ -49,14 +49,14 @@ class Entrance:
                 accept = value
             elif name == b"if-none-match":
                 known = value
-        caller = self.keys.find(authorization.decode("latin-1"))
+        caller = self.keys.find_header(authorization)
         if caller is None:
             return None
         code = scope["path"][len(PREFIX) :]
         rendered: Rendered | None = snapshot.rendered.get((code, caller.fields))
         if rendered is None or not caller.may_see(code, snapshot.regions_of(code)) or self.limit.wait(caller):
             return None
-        found = rendered.chosen(accept.decode("latin-1"), known.decode("latin-1"))
+        found = rendered.chosen(accept, known)
         self.log.add(Access(time.time(), caller.key_id, "GET", scope["path"], found[0]))
         return found
 

@@ -27,7 +27,7 @@ from publishing.access import (
 )
 from publishing.models import EXAMPLE_USCC
 from publishing.problems import ProblemError
-from publishing.snapshot import Snapshot, Store, render
+from publishing.snapshot import Rendered, Snapshot, Store, render
 from publishing.uscc import problem_with
 from warehouse import connection
 from warehouse.business_date import last_closed
@@ -78,8 +78,7 @@ class Service:
             with borrowed.cursor().copy(
                 "copy publishing.access_log (logged_at, key_id, method, path, status) from stdin"
             ) as copy:
-                for entry in entries:
-                    copy.write_row(entry.row())
+                copy.write("".join([entry.line() for entry in entries]))
         except psycopg.OperationalError as error:
             borrowed.invalidate(error)
             raise
@@ -145,9 +144,14 @@ def published() -> Snapshot:
 
 def respond(request: Request, payload: dict[str, Any], age: dict[str, Any] | None) -> Response:
     """Return an answer with the age of the data, its ETag, packed or 304 as the request wishes."""
-    rendered = render({**payload, "data": age}, age)
+    return respond_rendered(request, render({**payload, "data": age}, age))
+
+
+def respond_rendered(request: Request, rendered: Rendered) -> Response:
+    """Return an answer that is rendered already."""
+    asked = request.headers
     status, headers, body = rendered.chosen(
-        request.headers.get("accept-encoding", ""), request.headers.get("if-none-match", "")
+        asked.get("accept-encoding", "").encode("latin-1"), asked.get("if-none-match", "").encode("latin-1")
     )
     answer = Response(body, status_code=status)
     answer.raw_headers = headers

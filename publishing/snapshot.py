@@ -38,16 +38,16 @@ class Rendered:
     """A body, ready to send: plain and packed, each with its ETag and the headers of its answer."""
 
     body: bytes
-    etag: str
+    etag: bytes
     headers: list[tuple[bytes, bytes]]
     packed: bytes | None
     packed_headers: list[tuple[bytes, bytes]]
 
-    def chosen(self, accept_encoding: str, if_none_match: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """Return status, headers and body for what a request accepts and has already."""
-        is_packed = self.packed is not None and "gzip" in accept_encoding
+    def chosen(self, accept_encoding: bytes, if_none_match: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body for what a request accepts and has already (its headers as they came)."""
+        is_packed = self.packed is not None and b"gzip" in accept_encoding
         headers = self.packed_headers if is_packed else self.headers
-        if if_none_match and (self.etag in if_none_match or if_none_match.strip() == "*"):
+        if if_none_match and (self.etag in if_none_match or if_none_match.strip() == b"*"):
             return 304, [pair for pair in headers if pair[0] not in _OF_A_BODY], b""
         return 200, headers, (self.packed or b"") if is_packed else self.body
 
@@ -58,7 +58,7 @@ _OF_A_BODY = (b"content-length", b"content-type", b"content-encoding")
 def render(payload: Any, age: dict[str, Any] | None) -> Rendered:
     """Render an answer's body with its headers; ``age`` is the ``data`` part of the body, if there is one."""
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-    tag = hashlib.sha256(body).hexdigest()[:20]
+    tag = hashlib.sha256(body).hexdigest()[:20].encode()
     common = [
         (b"content-type", b"application/json"),
         (b"vary", b"Accept-Encoding, Authorization"),
@@ -69,11 +69,11 @@ def render(payload: Any, age: dict[str, Any] | None) -> Rendered:
     return Rendered(
         body=body,
         etag=tag,
-        headers=[*common, (b"etag", f'"{tag}"'.encode()), (b"content-length", str(len(body)).encode())],
+        headers=[*common, (b"etag", b'"' + tag + b'"'), (b"content-length", str(len(body)).encode())],
         packed=packed,
         packed_headers=[
             *common,
-            (b"etag", f'"{tag}-gzip"'.encode()),
+            (b"etag", b'"' + tag + b'-gzip"'),
             (b"content-encoding", b"gzip"),
             (b"content-length", str(len(packed or b"")).encode()),
         ],

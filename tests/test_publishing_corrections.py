@@ -1,0 +1,206 @@
+"""Status and corrections: reasons, basis, notices, replies; what an upheld objection or a repair does tonight."""
+
+from datetime import date, timedelta
+
+import pytest
+from grade_rows import add_run, uscc
+from psycopg.types.json import Jsonb
+
+from publishing.errors import PublishingError
+from publishing.publish import publish
+from publishing.replies import set_reply
+from warehouse.connection import connect
+
+NIGHT = date(2026, 10, 30)
+A, B = uscc(1), uscc(2)
+V1 = {
+    "code": "V1",
+    "effect": "no_grade",
+    "evidence_ids": ["GX1", "GX2"],
+    "decisions": [
+        {
+            "basis": "第六十条",
+            "authority_name": "住建局",
+            "decision_no": "1号",
+            "starts_on": "2026-05-01",
+            "ends_on": None,
+        },
+        {
+            "basis": "第五十九条",
+            "authority_name": "住建局",
+            "decision_no": "2号",
+            "starts_on": "2026-06-01",
+            "ends_on": None,
+        },
+    ],
+}
+DISHONEST = {"grade": None, "status_code": "serious_dishonesty", "caps": Jsonb([V1])}
+
+
+@pytest.fixture(autouse=True)
+def marts(warehouse_database):
+    """The marts as dbt builds them, empty."""
+    with connect("pc_dbt") as connection:
+        connection.execute(
+            """
+            create table marts.mart_publishing__corrections (uscc text, kind_code text, target_type_code text,
+              target_id text, decided_on date, known_on date);
+            create table marts.mart_publishing__notices (uscc text, kind_code text, notice_id text, starts_on date,
+              ends_on date);
+            create table marts.mart_publishing__regions (uscc text, region_code text);
+            """
+        )
+
+
+def decide(kind: str, target: str, *, on: date, code: str = A, known_on: date | None = None) -> None:
+    type_code = "complaint" if kind == "objection_upheld" else "public_credit"
+    with connect("pc_dbt") as connection:
+        connection.execute(
+            "insert into marts.mart_publishing__corrections values (%s, %s, %s, %s, %s, %s)",
+            (code, kind, type_code, target, on, known_on or on),
+        )
+
+
+def notice(kind: str, *, since: date, until: date | None = None, code: str = A) -> None:
+    with connect("pc_dbt") as connection:
+        connection.execute(
+            "insert into marts.mart_publishing__notices values (%s, %s, 'N', %s, %s)", (code, kind, since, until)
+        )
+
+
+def night(day: int, grades: dict[str, dict], salt: str = ""):
+    on = NIGHT + timedelta(days=day)
+    return publish(add_run(on, grades, salt=salt), on)
+
+
+def bodies(code: str = A) -> list[dict]:
+    with connect("pc_api") as connection:
+        return [
+            row[0]
+            for row in connection.execute(
+                "select body from publishing.grade_history where uscc = %s order by version_no", (code,)
+            )
+        ]
+
+
+def test_status__not_rated_and_serious_dishonesty__say_why():
+    reasons = [{"code": "SERVICE_MONTHS", "reason_zh": "服务不足", "reason_en": "too short"}]
+    night(0, {A: {"grade": None, "status_code": "not_rated", "not_rated_reasons": Jsonb(reasons)}, B: DISHONEST})
+    assert (bodies()[0]["status_zh"], bodies()[0]["reasons"]) == (
+        "暂不评级",
+        [{"code": "SERVICE_MONTHS", "zh": "服务不足", "en": "too short"}],
+    )
+    found = bodies(B)[0]
+    assert (found["grade"], found["status_zh"], len(found["basis"])) == (None, "严重失信", 2)
+    assert found["basis"][0] == {
+        "record_id": "GX1",
+        "basis": "第六十条",
+        "authority_name": "住建局",
+        "decision_no": "1号",
+        "starts_on": "2026-05-01",
+        "ends_on": None,
+    }
+
+
+def test_status__only_the_numbers_in_a_reason_change__is_no_new_version():
+    def reasons(text):
+        found = [{"code": "SERVICE_MONTHS", "reason_zh": text, "reason_en": text}]
+        return {A: {"grade": None, "status_code": "not_rated", "not_rated_reasons": Jsonb(found)}}
+
+    night(0, reasons("11.1"))
+    assert night(1, reasons("11.2")).change_count == 0
+
+
+def test_notices__opened_and_closed__are_versions_that_supersede_but_do_not_correct():
+    night(0, {A: {}})
+    notice("objection_open", since=NIGHT)
+    notice("takeover_protection", since=NIGHT, until=NIGHT + timedelta(days=364))
+    assert night(1, {A: {}}).change_count == 1
+    assert night(2, {A: {}}).change_count == 0
+    with connect("pc_dbt") as connection:
+        connection.execute("delete from marts.mart_publishing__notices where kind_code = 'objection_open'")
+    night(3, {A: {}})
+    found = bodies()
+    assert [[one["zh"] for one in body["notices"]] for body in found] == [
+        [],
+        ["异议处理中", "接管保护期"],
+        ["接管保护期"],
+    ]
+    assert found[1]["notices"][1]["until"] == "2027-10-29"
+    assert [body["is_correction"] for body in found] == [False, False, False]
+    assert found[2]["supersedes"]["version_no"] == 2
+
+
+@pytest.mark.parametrize("kind", ["objection_upheld", "repair", "revocation"])
+def test_correction__decided_tonight__names_what_it_replaces_even_when_the_grade_stays(kind):
+    night(0, {A: {"grade": "B"}, B: {}})
+    decide(kind, "X1", on=NIGHT + timedelta(days=1))
+    report = night(1, {A: {"grade": "B"}, B: {}})
+    assert (report.change_count, report.correction_count) == (1, 1)
+    found = bodies()[-1]
+    assert found["is_correction"] and found["correction"]["code"] == kind
+    assert found["correction"]["decided_on"] == "2026-10-31"
+    assert found["supersedes"] == {"version_no": 1, "grade": "B", "status_code": "rated", "valid_from": "2026-10-31"}
+    assert "X1" not in str(found)
+    assert night(2, {A: {"grade": "B"}, B: {}}).change_count == 0  # corrected once
+    with connect("pc_publishing") as connection:
+        assert connection.execute("select target_id, version_no from publishing.corrections").fetchall() == [("X1", 2)]
+
+
+def test_correction__repaired_record__is_nowhere_served_any_more():
+    night(0, {A: DISHONEST})
+    assert "GX1" in str(bodies())
+    decide("repair", "GX1", on=NIGHT + timedelta(days=1))
+    decide("revocation", "GX2", on=NIGHT + timedelta(days=1))
+    night(1, {A: {"grade": "B"}})
+    found = bodies()
+    assert [body["status_code"] for body in found] == ["serious_dishonesty", "rated"]
+    assert not any(text in str(found) for text in ("GX1", "GX2", "第六十条", "1号"))
+    with connect() as connection:
+        served = connection.execute(
+            "select (select string_agg(document, '') from publishing.lists) "
+            "|| (select string_agg(body::text, '') from publishing.enterprise_details)"
+        ).fetchone()[0]
+    assert "GX1" not in served and "第六十条" not in served
+
+
+def test_correction__of_two_records_one_repaired__the_other_still_stands():
+    night(0, {A: DISHONEST})
+    decide("repair", "GX1", on=NIGHT + timedelta(days=1))
+    night(1, {A: {**DISHONEST, "caps": Jsonb([{**V1, "evidence_ids": ["GX2"], "decisions": V1["decisions"][1:]}])}})
+    assert [[item["record_id"] for item in body["basis"]] for body in bodies()] == [["GX2"], ["GX2"]]
+
+
+def test_correction__first_publication_ever__finds_old_decisions_and_corrects_nothing():
+    decide("repair", "OLD", on=NIGHT - timedelta(days=90))
+    assert night(0, {A: {}}).correction_count == 0
+    assert night(1, {A: {}}).change_count == 0
+
+
+def test_correction__of_the_night_that_was_not_published__comes_with_the_next_publication():
+    night(0, {A: {}})
+    decide("objection_upheld", "T1", on=NIGHT + timedelta(days=1))
+    assert night(3, {A: {}}).correction_count == 1
+
+
+def test_reply__within_200_characters__stands_beside_the_grade_until_withdrawn():
+    night(0, {A: {}})
+    set_reply(A, " 本公司已整改。 ", filed_on=NIGHT)
+    night(1, {A: {}})
+    set_reply(A, None, filed_on=NIGHT)
+    night(2, {A: {}})
+    assert [body["reply"] for body in bodies()] == [None, "本公司已整改。", None]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "says"),
+    [
+        (A, "字" * 201, "has 201"),
+        (A, "   ", "1 to 200"),
+        (A, "两\n行", "one line"),
+        (A[:-1] + "?", "好", "check digit|does not occur"),
+    ],
+)
+def test_reply__too_long_empty_torn_or_of_nobody__is_refused(code, text, says):
+    with pytest.raises(PublishingError, match=says):
+        set_reply(code, text, filed_on=NIGHT)
