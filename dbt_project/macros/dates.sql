@@ -47,3 +47,12 @@
   {%- endif -%}
   {{ windows[indicator_code] | int }}
 {%- endmacro %}
+
+{#- The longest of several indicators' windows, in months. -#}
+{% macro longest_window(indicator_codes) -%}
+  {%- set found = namespace(months=0) -%}
+  {%- for code in indicator_codes -%}
+    {%- set found.months = [found.months, window_months(code) | int] | max -%}
+  {%- endfor -%}
+  {{ found.months }}
+{%- endmacro %}

@@ -1,4 +1,4 @@
--- Evidence of the complaint indicators weighs no more than what the indicator lost: both come from the same events.
+-- Evidence of indicators that count what went well weighs no more than what the indicator lost: both come from the same events.
 with lost as (
 
   select
@@ -6,7 +6,7 @@ with lost as (
     indicator_code,
     sum(denominator - numerator) as weight
   from {{ ref('mart_scoring__indicator_counts') }}
-  where indicator_code in ('M01', 'M02', 'M03', 'M07')
+  where indicator_code in ('P08', 'P10', 'P13', 'M01', 'M02', 'M03', 'M06', 'M07', 'M10', 'M11', 'M12', 'M15')
   group by uscc, indicator_code
 
 ),

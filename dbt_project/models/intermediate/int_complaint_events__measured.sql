@@ -6,7 +6,8 @@ with complaints as (
     *,
     {{ months_between('submitted_on', business_date()) }} as age_months
   from {{ ref('int_complaints__attributed') }}
-  where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M04_LONG')) }}
+  where is_countable and protection_weight > 0
+    and {{ in_window('submitted_on', longest_window(['M01', 'M02', 'M03', 'M04', 'M04_LONG', 'M05', 'M07'])) }}
 
 ),
 

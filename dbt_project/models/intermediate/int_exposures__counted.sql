@@ -18,7 +18,10 @@ slots as (
     slot_number,
     ({{ business_date() }} - (slot_number + 1) * interval '1 month')::date + 1 as starts_on,
     ({{ business_date() }} - slot_number * interval '1 month')::date as ends_on
-  from generate_series(0, 23) as series (slot_number)
+  -- twelve at least: sufficiency looks at them
+  from generate_series(
+    0, greatest(12, {{ longest_window(['M04', 'M04_LONG', 'P07', 'M08', 'M11']) }}) - 1
+  ) as series (slot_number)
 
 ),
 

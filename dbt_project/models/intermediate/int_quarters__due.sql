@@ -18,7 +18,7 @@ quarters as (
     (quarter_start + interval '3 months')::date - 1 as quarter_ends_on,
     (quarter_start + interval '3 months')::date - 1 + {{ var('disclosure_due_days') }} as disclosure_due_on
   from generate_series(
-    date_trunc('quarter', {{ business_date() }}::timestamp) - interval '15 months',
+    date_trunc('quarter', {{ business_date() }}::timestamp) - interval '{{ longest_window(['P05', 'P06']) | int + 3 }} months',
     date_trunc('quarter', {{ business_date() }}::timestamp),
     interval '3 months'
   ) as series (quarter_start)
