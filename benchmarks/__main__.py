@@ -20,8 +20,14 @@ from rich.table import Table
 
 FOLDER = Path(__file__).resolve().parent
 SIZES = {  # what each benchmark is told for its size; every one writes the file that --out names
-    "full": {"ingest_csv": ["--rows", "5000000", "--rounds", "5"]},
-    "small": {"ingest_csv": ["--rows", "200000", "--rounds", "1"]},
+    "full": {
+        "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
+        "serve_grade": ["--rounds", "15", "--requests", "16000"],
+    },
+    "small": {
+        "ingest_csv": ["--rows", "200000", "--rounds", "1"],
+        "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
+    },
 }
 VERSIONS = ("polars", "adbc-driver-postgresql", "psycopg", "dbt-core", "apache-airflow", "great-expectations")
 

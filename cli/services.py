@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -123,6 +124,7 @@ def serve_all(*, with_scheduler: bool = True) -> int:
             for service in services(ports, with_scheduler=with_scheduler):
                 if service.port:
                     console.print(f"{service.title:<40} http://127.0.0.1:{service.port}", highlight=False)
+            console.print("读取接口密钥 a key of the API: property-credit keys issue --scope tendering --name …")
             console.print("Ctrl-C stops all.")
             while True:
                 for name, process in processes.items():
@@ -208,14 +210,29 @@ def _wait_ready(service: Service, process: subprocess.Popen[bytes]) -> None:
 
 def _stop_all(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
     """Ask every group to end (SIGINT, which Airflow's parts heed), wait, then kill what is left of it."""
-    for process in processes.values():
-        _signal_group(process, signal.SIGINT)
-    deadline = time.monotonic() + STOP_SECONDS
-    for process in processes.values():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=max(0.1, deadline - time.monotonic()))
-        _signal_group(process, signal.SIGKILL)
-        process.wait()
+    with _unheard():
+        for process in processes.values():
+            _signal_group(process, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Leave signals unheard for the length of the block: a second Ctrl-C while stopping would leave orphans."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
