@@ -161,6 +161,42 @@ def test_build__a_town__counts_each_complaint_with_its_manager(town):
         assert names == (2,)  # a committee manages, it is never graded
 
 
+def test_build__what_others_found_on_the_spot__is_counted_for_who_managed_then(town):
+    lift = {"lift_id": "L1", "community_id": "C1", "origin_code": "original", "in_use_from": "2012-06-01"}
+    insert("lifts", [{**lift, "inspected_on": "2025-07-15", "valid_until": "2026-07-15", "result_code": "passed"}])
+    insert(
+        "street_ratings",
+        [
+            {"rating_id": f"R{score}", "rater_code": "150203001", "rater_level_code": "street", "community_id": name}
+            | {"rated_on": day, "rating_score": score}
+            for name, day, score in (("C1", "2026-06-30", 90), ("C1", "2026-07-01", 70), ("C2", "2026-07-01", 80))
+        ],
+    )
+    insert(
+        "handovers",
+        [
+            {"handover_id": "H1", "contract_id": "K1", "community_id": "C1", "uscc": FIRM, "due_on": "2026-07-16"}
+            | {"completed_on": "2026-07-10", "are_documents_complete": True, "are_facilities_complete": True}
+            | {"are_accounts_complete": False}
+        ],
+    )
+    report = {"report_type_code": "staff", "period_start_on": "2026-07-01", "due_on": "2026-10-10"}
+    insert(
+        "reporting_records",
+        [
+            {**report, "report_id": "B1", "uscc": FIRM, "submitted_on": None},
+            {**report, "report_id": "B2", "uscc": OTHER, "submitted_on": "2026-10-10"},
+        ],
+    )
+    build(NIGHT)
+    # eight month ends with a lift in date under the first firm, then four with a lapsed one under the second
+    assert counts("P10") == {FIRM: (1, 1), OTHER: (0, 1)}
+    assert {uscc: (round(z, 6), n) for uscc, (z, n) in counts("M09").items()} == {FIRM: (1, 1), OTHER: (-1, 1)}
+    assert counts("M12") == {FIRM: (0, 1)}
+    assert counts("M16") == {FIRM: (0, 1), OTHER: (1, 1)}
+    assert counts("M10") == {}  # never delivered
+
+
 def test_build__twice__leaves_the_same_rows(town):
     build(NIGHT)
     before = everything()
