@@ -10,7 +10,7 @@ FEED = Feed(
     event_field="rated_on",
     fields=(
         Field("rating_id", "text", "评价编号", "rating", required=True),
-        Field("rater_code", "text", "评价单位编码", "who rated: a street or a community, never a person", required=True),
+        Field("rater_code", "text", "评价单位编码", "who rated: an office, never a person", required=True),
         Field(
             "rater_level_code", "code", "评价单位层级", "level of the rater", required=True,
             codes=("street", "community"),
