@@ -72,9 +72,26 @@ def list_subscribers(output_format: Output = Format.TEXT) -> None:
     with errors_for_people(PublishingError):
         _ready()
         rows = subscribers()
+    if output_format is Format.JSON:
+        output.print_json(rows)
+        return
+    short = [
+        {
+            "subscriber": row["subscriber"],
+            "name": row["title_zh"],
+            "endpoint": row["endpoint"] or "(default)",
+            "circuit": "closed" if row["opened_at"] is None else f"open {row['opened_at']:%m-%d %H:%M}",
+            "delivered": row["delivered_count"],
+            "wait": row["pending_count"],
+            "dead": row["dead_count"],
+        }
+        for row in rows
+        if row["is_active"]
+    ]
+    print_rows(short, output=output_format, title="Subscribers 订阅方")
     for row in rows:
-        row["fields"] = row["fields"] if output_format is Format.JSON else ", ".join(row["fields"])
-    print_rows(rows, output=output_format, title="Subscribers 订阅方")
+        about = "fields" if row["is_active"] else "removed; had fields"
+        console.print(f"{row['subscriber']} {about}: {', '.join(row['fields'])}", highlight=False, soft_wrap=True)
 
 
 @subscribers_app.command("add")
@@ -142,7 +159,20 @@ def list_deliveries(
     with errors_for_people(PublishingError):
         _ready()
         rows = deliveries(subscriber=subscriber, status=status, limit=limit)
-    print_rows(rows, output=output_format, title="Deliveries 推送")
+    if output_format is Format.JSON:
+        output.print_json(rows)
+        return
+    short = [
+        {
+            "key": row["idempotency_key"],
+            "status": row["status"],
+            "tries": row["attempt_count"],
+            "delivered": row["delivered_at"] and f"{row['delivered_at']:%m-%d %H:%M}",
+            "why not": row["last_error"],
+        }
+        for row in rows
+    ]
+    print_rows(short, output=output_format, title="Deliveries 推送")
 
 
 @deliveries_app.command("replay")
@@ -233,7 +263,21 @@ def list_keys(output_format: Output = Format.TEXT) -> None:
     with errors_for_people():
         _ready()
         rows = api_keys.issued_keys()
-    print_rows(rows, output=output_format, title="API keys")
+    if output_format is Format.JSON:
+        output.print_json(rows)
+        return
+    short = [
+        {
+            "key": row["key_id"],
+            "name": row["name"],
+            "scope": row["scope_code"],
+            "bound to": row["bound_to"],
+            "valid until": "revoked" if row["revoked_at"] else f"{row['expires_at']:%Y-%m-%d}",
+            "last used": row["used_at"] and f"{row['used_at']:%Y-%m-%d}",
+        }
+        for row in rows
+    ]
+    print_rows(short, output=output_format, title="API keys")
 
 
 @signing_keys_app.command("create")
@@ -277,7 +321,11 @@ def list_signing_keys(output_format: Output = Format.TEXT) -> None:
         _ready()
         with connect("pc_publishing") as connection:
             rows = signing.registered_keys(connection)
-    print_rows(rows, output=output_format, title="Signing keys 签名密钥")
+    if output_format is Format.JSON:
+        output.print_json(rows)
+        return
+    short = [{"key": row["key_id"], "public key": row["public_key"], "reason": row["reason"]} for row in rows]
+    print_rows(short, output=output_format, title="Signing keys 签名密钥")
 
 
 @replies_app.command("set")
