@@ -51,19 +51,23 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of the sample region.")] = 2026,
 ) -> None:
     """Make the sample region if it is missing and run one full night on it (what `make run` does)."""
+    from cli.airflow_environment import AirflowError
+    from cli.nightly import NightError
     from cli.sample import SampleError, run_sample_night
+    from simulation.region import SimulationError
 
-    with errors_for_people(SampleError):
+    with errors_for_people(SampleError, SimulationError, NightError, AirflowError):
         raise typer.Exit(run_sample_night(preset=preset, seed=seed))
 
 
 @app.command()
 def nightly(business_date: BusinessDate) -> None:
     """Run one night through the Airflow DAGs: ingest, model, grade, publish, pages."""
-    from cli.nightly import run_night
+    from cli.airflow_environment import AirflowError
+    from cli.nightly import NightError, run_night
     from warehouse.migrate import migrate
 
-    with errors_for_people():
+    with errors_for_people(NightError, AirflowError):
         migrate()
         raise typer.Exit(run_night(business_date))
 
@@ -73,10 +77,12 @@ def up(
     scheduler: Annotated[bool, typer.Option(help="Start Airflow's scheduler and web UI too.")] = True,
 ) -> None:
     """Serve everything on this machine: Airflow UI, read API, pages, tendering sandbox. Ctrl-C stops all."""
+    from cli.airflow_environment import AirflowError
+    from cli.nightly import NightError
     from cli.services import ServiceError, serve_all
     from warehouse.migrate import migrate
 
-    with errors_for_people(ServiceError):
+    with errors_for_people(ServiceError, NightError, AirflowError):
         migrate()
         raise typer.Exit(serve_all(with_scheduler=scheduler))
 
