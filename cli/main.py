@@ -174,6 +174,42 @@ def fit(business_date: BusinessDate) -> None:
 
 
 @app.command()
+def validate(
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json and model-card.html.")] = Path(
+        "validation"
+    ),
+    preset: Annotated[
+        str, typer.Option(help="Simulated region to validate on: hamlet, town, city or province.")
+    ] = "town",
+    seed: Annotated[int, typer.Option(help="Seed of that region.")] = 2026,
+    business_date: Annotated[
+        date | None,
+        typer.Option(
+            parser=_business_date, metavar="YYYY-MM-DD", help="Validate this night of the warehouse in use instead."
+        ),
+    ] = None,
+    output_format: Output = Format.TEXT,
+) -> None:
+    """Measure every validation gate (methodology §9) with intervals; 1 when an aim is missed. The report says why."""
+    from cli.validation import ValidationError, validate_region, validate_warehouse
+    from ingestion.contract import IngestionError
+    from scoring.errors import ScoringError
+    from simulation.parameters import SimulationError
+    from warehouse.migrate import migrate
+
+    with errors_for_people(ValidationError, ScoringError, SimulationError, IngestionError):
+        if business_date is not None:
+            migrate()
+        found = (
+            validate_warehouse(business_date, out=out)
+            if business_date is not None
+            else validate_region(preset=preset, seed=seed, out=out)
+        )
+    output.print_validation(found, out, output=output_format)
+    raise typer.Exit(1 if found.missed else 0)
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     preset: Annotated[str, typer.Option(help="hamlet or city.")] = "city",

@@ -56,6 +56,27 @@ def print_batch(report: Any) -> None:
             console.print(f"  … {report.rows_rejected - SHOWN_REFUSALS:,} more in quarantine.rejected_rows")
 
 
+def print_validation(found: Any, out: Any, *, output: Format) -> None:
+    """Print every gate with its figure and aim, why one is missed, and where the report lies."""
+    from scoring.validation.report import figure
+    from scoring.validation.run import summary
+
+    if output is Format.JSON:
+        print_json(found.document())
+        return
+    marks = {"met": "[green]✓[/green]", "missed": "[red]✗[/red]", "not_measured": "[dim]·[/dim]"}
+    table = Table(title=summary(found), title_justify="left", header_style="bold")
+    for name in ("", "gate", "figure", "95 %", "aim", "n"):
+        table.add_column(name, overflow="fold")
+    for gate in found.gates:
+        estimate = gate.estimate
+        interval = f"{figure(estimate.low)} – {figure(estimate.high)}" if estimate.low is not None else ""
+        name = f"{gate.zh}\n[dim]{gate.en}[/dim]" + (f"\n{gate.reason_zh}" if gate.status == "missed" else "")
+        table.add_row(marks[gate.status], name, figure(estimate.value), interval, gate.aim, str(estimate.size))
+    console.print(table)
+    console.print(f"report: {out / 'report.html'} · model card: {out / 'model-card.html'}", soft_wrap=True)
+
+
 def _first_refused(batch_id: str) -> list[tuple[int, str | None, str]]:
     from warehouse.connection import connect
 
