@@ -5,6 +5,8 @@ and of keys that raw already holds, go to a temporary table; there a row is a du
 before it (so A, B, A are three versions). All others stream straight into raw.
 """
 
+from typing import LiteralString
+
 import numpy
 import polars
 import psycopg
@@ -15,6 +17,9 @@ from ingestion.contract import Feed
 BITS_PER_KEY = 16
 SMALLEST_BITS, LARGEST_BITS = 1 << 20, 1 << 28  # 128 KiB to 32 MiB
 ORDER = "known_on, received_at, batch_id, row_number"
+
+
+ARRAYS: dict[str, LiteralString] = {"date": "%s::date[]", "timestamp": "%s::timestamptz[]", "integer": "%s::bigint[]"}
 
 
 class SeenKeys:
@@ -48,7 +53,8 @@ def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFr
     names = list(feed.key)
     query = sql.SQL("select k.place from {asked} where exists (select from {table} r where {same})").format(
         asked=sql.SQL("unnest(%s::bigint[], {}) as k(place, {})").format(
-            sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(names)), _names(feed)
+            sql.SQL(", ").join(sql.SQL(ARRAYS.get(feed.field(name).type, "%s::text[]")) for name in names),
+            _names(feed),
         ),
         table=sql.Identifier("raw", feed.name),
         same=sql.SQL(" and ").join(sql.SQL("r.{0} = k.{0}").format(sql.Identifier(name)) for name in names),

@@ -418,3 +418,17 @@ def test_kill__in_the_middle_of_a_load__leaves_nothing_and_the_next_run_loads_al
     report = deliver(office, None)
     assert (report.status, report.rows_accepted) == ("loaded", 150_000)
     assert load_profile(office / "office.yml").name == "office"
+
+
+@pytest.mark.parametrize("name", ["lifts", "inspections"])
+def test_keys_in_raw__every_type_a_key_may_have__is_looked_up_as_such(warehouse_database, name):
+    import polars as pl
+
+    from ingestion import duplicates, feeds
+    from warehouse.connection import connect
+
+    feed = feeds.get(name)
+    values = {"text": "L1", "code": "L1", "uscc": "L1", "date": DAY, "integer": 1}
+    typed = pl.DataFrame({key: [values[feed.field(key).type]] for key in feed.key})
+    with connect("pc_ingestion") as connection:
+        assert not duplicates.keys_in_raw(connection, feed, typed).any()
