@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from scoring import grading, indicators
+from scoring import disputes, grading, indicators
 from scoring.fit import Fit
 from scoring.method import Method
 from scoring.validation.night import Night
@@ -32,8 +32,10 @@ def regrade(
     """Return uscc, score, grade, grade_before_caps of every enterprise, without hysteresis (no earlier run counts)."""
     method = method or night.method.method
     found = night.inputs if counts is None else replace(night.inputs, counts=counts)
-    scored = indicators.score(method, fit or night.fit, found)
-    decisions = grading.decide(method, found, scored, business_date=night.business_date, standings={})
+    fit, on = fit or night.fit, night.business_date
+    scored = indicators.score(method, fit, found)
+    decisions = grading.decide(method, found, scored, business_date=on, standings={})
+    decisions = disputes.resolve(method, fit, found, decisions, business_date=on, standings={})
     return pl.DataFrame(
         {
             "uscc": found.enterprises["uscc"],
