@@ -23,10 +23,12 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     "full": {
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
+        "validate_region": ["--preset", "province"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
         "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
+        "validate_region": ["--preset", "town"],
     },
 }
 VERSIONS = ("polars", "adbc-driver-postgresql", "psycopg", "dbt-core", "apache-airflow", "great-expectations")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from cli.output import console
+from cli.output import complaints_console as progress  # stderr: stdout is the answer
 from warehouse import connection
 from warehouse.settings import get_settings
 
@@ -196,7 +196,7 @@ def _offices(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
     started = time.monotonic()
-    with console.status(name):
+    with progress.status(name):
         yield
     seconds[name] = time.monotonic() - started
-    console.print(f"[green]✓[/green] {name:<32} {seconds[name]:6.1f} s")
+    progress.print(f"[green]✓[/green] {name:<32} {seconds[name]:6.1f} s")
