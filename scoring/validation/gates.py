@@ -114,13 +114,16 @@ def few(firms: pl.DataFrame) -> tuple[str, str] | None:
     )
 
 
-def predictive(firms: pl.DataFrame, events: pl.DataFrame, scale: Sequence[str]) -> list[Gate]:
+def predictive(
+    firms: pl.DataFrame, events: pl.DataFrame, scale: Sequence[str], quality: dict[str, float] | None = None
+) -> list[Gate]:
     """AUC, KS and the trend over grades, for events in the six months after the night.
 
     Args:
         firms: ``Night.firms``.
         events: uscc, kind, on; of any enterprise.
         scale: grades, best first.
+        quality: true quality (simulation only): its own AUC is as good as any score could do here.
     """
     names = {
         "auc": ("预测区分度 AUC", "AUC for an event in the next 6 months"),
@@ -144,7 +147,7 @@ def predictive(firms: pl.DataFrame, events: pl.DataFrame, scale: Sequence[str]) 
     within = st.bootstrap(st.auc_within, risk, event, band)
     by_size = st.auc(size, event)
     kinds = events.filter(pl.col("uscc").is_in(firms["uscc"].implode())).group_by("kind").len().sort("kind")
-    base = {
+    base: dict[str, Any] = {
         "event_rate": float(event.mean()),
         "auc_within_size_bands": within.value,
         "auc_within_size_bands_interval": [within.low, within.high],
@@ -152,12 +155,20 @@ def predictive(firms: pl.DataFrame, events: pl.DataFrame, scale: Sequence[str]) 
         "events_by_kind": dict(kinds.iter_rows()),
     }
 
+    if quality:
+        true = np.array([quality.get(uscc, np.nan) for uscc in firms["uscc"]])
+        base["auc_of_true_quality"] = st.auc(-true, event) if np.isfinite(true).all() else None
+
     def why_weak() -> Why:
         zh = f"事件按企业计而不按规模计：仅凭规模的 AUC 已为 {by_size:.2f}（大企业项目多、事件也多），"
         zh += f"评分不得使用规模（方法 §1 T2）；同规模档内 AUC 为 {within.value or 0:.2f}。"
         en = f"Events are counted by enterprise, not by size: size alone has an AUC of {by_size:.2f} (more projects, "
         en += "more events), and a score must not use size (§1 T2). Among enterprises of like size the AUC is "
-        return Why(zh, en + f"{within.value or 0:.2f}.")
+        en += f"{within.value or 0:.2f}."
+        if (best := base.get("auc_of_true_quality")) is not None:
+            zh += f"真实质量本身的 AUC 为 {best:.2f}，任何评分在此样本上都难以超过。"
+            en += f" True quality itself has {best:.2f}: no score could do much better in this sample."
+        return Why(zh, en)
 
     rows = []
     for code, statistic in (("auc", st.auc), ("ks", st.ks)):

@@ -65,7 +65,7 @@ def validate(
         why = ("此后六个月尚未过去", "the six months after the night are not over")
         found += [gates.not_measured(code, "predictive", (name, name), aim, *why) for code, name, aim in aims]
     else:
-        found += gates.predictive(night.firms, events, method.scale)
+        found += gates.predictive(night.firms, events, method.scale, truth.quality if truth else None)
     market = [code for code in method.members(pillar="market") if code in night.dated]
     halves = tuple(np.array(pillar_share(night, counts, market)) for counts in night.halves)
     found.append(gates.reliability(night.firms, (halves[0], halves[1]), market))
