@@ -193,13 +193,14 @@ def _has_events(connection: psycopg.Connection, table: str) -> bool:
 
 
 def _dated(connection: psycopg.Connection, tables: list[str], business_date: date) -> frozenset[str]:
-    """Return the indicators of which some event happened before the night itself; a state of the day has no week."""
+    """Return the indicators most of whose events happened before the night itself; a state of the day has no week."""
     found: set[str] = set()
     for table in tables:
         if _has_events(connection, table):
-            query = sql.SQL("select distinct indicator_code from intermediate.{} where event_on < %s").format(
-                sql.Identifier(table)
-            )
+            query = sql.SQL(
+                "select indicator_code from intermediate.{} group by indicator_code"
+                " having count(*) filter (where event_on < %s) * 2 > count(*)"
+            ).format(sql.Identifier(table))
             found |= {code for (code,) in connection.execute(query, (business_date - timedelta(days=1),))}
     return frozenset(found)
 
