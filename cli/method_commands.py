@@ -21,6 +21,7 @@ Output = Annotated[Format, typer.Option("--format", help="text for people, json 
 def register(app: typer.Typer) -> None:
     """Add the method's commands to the command line."""
     app.command()(replay)
+    app.command("compare-methods")(compare_methods)
 
 
 def _date(text: str) -> date:
@@ -58,6 +59,7 @@ def replay(
     from scoring.errors import ScoringError
     from scoring.replay import published_runs, regrade
     from scoring.replay import replay as replay_run
+    from warehouse.migrate import migrate
     from warehouse.transformation import TransformationError
 
     try:
@@ -65,6 +67,7 @@ def replay(
     except (ValueError, calendar.IllegalMonthError):
         output.fail(f"--period must be a date (2026-10-31) or a month (2026-10), not {period!r}", code=2)
     with errors_for_people(ScoringError, TransformationError):
+        migrate()
         if as_of:
             if first != last:
                 output.fail("--as-of needs one night: give --period as yyyy-mm-dd", code=2)
@@ -82,6 +85,37 @@ def replay(
             _print(report)
     if not all(report.is_identical for report in reports):
         raise typer.Exit(1)
+
+
+def compare_methods(
+    method_a: Annotated[str, typer.Argument(help="Version of the method in force: a name in scoring/methods.")],
+    method_b: Annotated[str, typer.Argument(help="Version of the challenger.")],
+    first: Annotated[date, typer.Option("--from", parser=_date, metavar="YYYY-MM-DD", help="First day of the period.")],
+    last: Annotated[date, typer.Option("--to", parser=_date, metavar="YYYY-MM-DD", help="Last day of the period.")],
+    output_format: Output = Format.TEXT,
+) -> None:
+    """Grade history under two methods: who moves and why, fairness and sensitivity, as a report. Changes nothing."""
+    from scoring.comparison import compare
+    from scoring.comparison_report import write
+    from scoring.errors import ScoringError
+    from warehouse.migrate import migrate
+    from warehouse.settings import get_settings
+    from warehouse.transformation import TransformationError
+
+    with errors_for_people(ScoringError, TransformationError):
+        migrate()
+        report = compare(method_a, method_b, first, last)
+    folder = get_settings().data_dir / "reports" / f"compare-{method_a}-{method_b}-{last}"
+    html, _ = write(report, folder)
+    if output_format is Format.JSON:
+        print_json(report)
+        return
+    rows = [{key: night[key] for key in ("night", "enterprises", "moved")} for night in report["nights"]]
+    print_rows(rows, output=Format.TEXT, title=f"{method_a} → {method_b}")
+    for mover in report["movers"][:SHOWN]:
+        why = "; ".join(mover["why"])
+        console.print(f"  {mover['uscc']} {mover['from']} → {mover['to']}: {why}", markup=False, highlight=False)
+    console.print(f"report: {html}", soft_wrap=True)
 
 
 def _print(report: "ReplayReport") -> None:

@@ -59,8 +59,7 @@ def fit(business_date: date, *, method_version: str | None = None, marts: str = 
         connection.execute("set transaction isolation level repeatable read")
         register(connection, loaded, business_date)
         digest = hashlib.sha256(loaded.sha256.encode())
-        strata = inputs.read_canonical(connection, inputs.STRATUM_MONTHS, digest, marts=marts)
-        counts = inputs.read_canonical(connection, inputs.COUNTS, digest, marts=marts)
+        strata, counts = inputs.read_fit_data(connection, marts=marts, digest=digest)
         parameters = estimate(loaded.method, strata, counts)
         data_sha256 = digest.hexdigest()
         fit_id = "f" + hashlib.sha256(f"{loaded.version}|{business_date}|{data_sha256}".encode()).hexdigest()[:16]
@@ -69,7 +68,7 @@ def fit(business_date: date, *, method_version: str | None = None, marts: str = 
             " values (%s, %s, %s, %s, %s) on conflict (fit_id) do nothing",
             (fit_id, loaded.version, business_date, data_sha256, Jsonb(parameters)),
         )
-    return _read(fit_id, parameters)
+    return from_parameters(fit_id, parameters)
 
 
 def latest_fit(connection: psycopg.Connection, method_version: str, business_date: date) -> Fit | None:
@@ -79,7 +78,7 @@ def latest_fit(connection: psycopg.Connection, method_version: str, business_dat
         " order by fitted_on desc, fit_id limit 1",
         (method_version, business_date),
     ).fetchone()
-    return _read(*row) if row else None
+    return from_parameters(*row) if row else None
 
 
 def stored_fit(connection: psycopg.Connection, fit_id: str) -> Fit:
@@ -87,7 +86,7 @@ def stored_fit(connection: psycopg.Connection, fit_id: str) -> Fit:
     row = connection.execute("select fit_id, parameters from scoring.fits where fit_id = %s", (fit_id,)).fetchone()
     if row is None:
         raise ScoringError(f"there is no fit {fit_id!r}")
-    return _read(*row)
+    return from_parameters(*row)
 
 
 def register(connection: psycopg.Connection, loaded: LoadedMethod, business_date: date) -> None:
@@ -107,7 +106,9 @@ def register(connection: psycopg.Connection, loaded: LoadedMethod, business_date
         )
 
 
-def _read(fit_id: str, parameters: dict[str, Any]) -> Fit:
+def from_parameters(fit_id: str, parameters: dict[str, Any]) -> Fit:
+    """Return the fit that stored or fresh parameters describe."""
+
     def numbers(found: dict[str, str]) -> dict[str, Decimal]:
         return {key: Decimal(text) for key, text in found.items()}
 

@@ -31,6 +31,9 @@ RUNS = """
 GRADES = "select uscc, grade, grade_before_caps, held ->> 'until' from scoring.grades where run_id = %s"
 
 
+Grades = dict[str, dict[str, tuple[str | None, ...]]]  # by run and enterprise
+
+
 def standings(
     connection: psycopg.Connection, method: Method, business_date: date, *, recorded_before: datetime | None = None
 ) -> tuple[dict[str, Standing], str]:
@@ -53,25 +56,52 @@ def standings(
     ).fetchall()
     if not runs:
         return {}, "none"
+    used, month_runs, quarter_runs = _looked_at(method, business_date, runs)
+    grades: Grades = {}
+    for run_id in used:
+        rows = connection.execute(GRADES, (run_id,)).fetchall()
+        grades[run_id] = {uscc: tuple(found) for uscc, *found in rows}
+    return _standings(grades, used[0], month_runs, quarter_runs), hashlib.sha256("|".join(used).encode()).hexdigest()
+
+
+def standings_of(
+    method: Method, business_date: date, runs: list[tuple[str, date]], grades: Grades
+) -> dict[str, Standing]:
+    """Return what stands before ``business_date`` after ``runs`` (newest first) that are not stored: a what-if.
+
+    ``grades``: by run and enterprise: grade, what the score alone gave, last day of a freeze (ISO text).
+    """
+    if not runs:
+        return {}
+    used, month_runs, quarter_runs = _looked_at(method, business_date, runs)
+    return _standings(grades, used[0], month_runs, quarter_runs)
+
+
+def _looked_at(
+    method: Method, business_date: date, runs: list[tuple[str, date]]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the runs that hysteresis looks at (the newest first), those of month ends, those of quarter ends."""
+    tonight = month_number(business_date)
+    months = max(method.hysteresis.downgrade_months - 1, 1)
+    quarters = max(method.hysteresis.upgrade_quarters - 1, 1)
     month_runs = _ends(runs, [tonight - back for back in range(1, months + 1)], month_number)
     quarter_runs = _ends(
         runs, [tonight // 3 - back for back in range(1, quarters + 1)], lambda day: month_number(day) // 3
     )
-    used = list(dict.fromkeys([runs[0][0], *month_runs, *quarter_runs]))
-    grades: dict[str, dict[str, tuple[str | None, ...]]] = {}
-    for run_id in used:
-        rows = connection.execute(GRADES, (run_id,)).fetchall()
-        grades[run_id] = {uscc: tuple(found) for uscc, *found in rows}
+    return list(dict.fromkeys([runs[0][0], *month_runs, *quarter_runs])), month_runs, quarter_runs
+
+
+def _standings(grades: Grades, newest: str, month_runs: list[str], quarter_runs: list[str]) -> dict[str, Standing]:
     found: dict[str, Standing] = {}
     for uscc in sorted({uscc for by_uscc in grades.values() for uscc in by_uscc}):
-        grade, _, frozen_until = grades[runs[0][0]].get(uscc, (None, None, None))
+        grade, _, frozen_until = grades[newest].get(uscc, (None, None, None))
         found[uscc] = Standing(
             grade=grade,
             frozen_until=date.fromisoformat(frozen_until) if frozen_until else None,
             month_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in month_runs),
             quarter_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in quarter_runs),
         )
-    return found, hashlib.sha256("|".join(used).encode()).hexdigest()
+    return found
 
 
 def _ends(runs: list[tuple[str, date]], periods: list[int], number: Any) -> list[str]:

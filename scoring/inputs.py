@@ -252,6 +252,15 @@ def _of_enterprises(rows: pl.DataFrame, make: Callable[[dict[str, Any]], Item]) 
     return found
 
 
+def read_fit_data(
+    connection: psycopg.Connection, *, marts: str = "marts", digest: Any = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what a fit is estimated from: complaints and household-months by stratum, and the counts."""
+    digest = digest or hashlib.sha256()
+    strata = read_canonical(connection, STRATUM_MONTHS, digest, marts=marts)
+    return strata, read_canonical(connection, COUNTS, digest, marts=marts)
+
+
 def indicator_rows(counts: pl.DataFrame, code: str, indicator: Indicator) -> pl.DataFrame:
     """Return the counts of one indicator, sorted by enterprise.
 

@@ -1,0 +1,291 @@
+"""What a method would change: history graded under two methods side by side, before the second one binds (§9).
+
+Every month end of a period is built in scratch schemas as the method counts it, with what is known on the period's last
+day, and graded with hysteresis from the nights before it in the same comparison. Nothing is written to ``scoring``.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, LiteralString
+
+import numpy as np
+from psycopg import sql
+
+from scoring import fit as fits
+from scoring import grading, history, indicators
+from scoring.dates import month_number, months_later
+from scoring.errors import ScoringError
+from scoring.fit import Fit
+from scoring.inputs import Inputs, read_fit_data, read_inputs
+from scoring.method import LoadedMethod, Method, load, warehouse_variables
+from scoring.run import assessed
+from warehouse.connection import connect
+from warehouse.scratch import scratch_schemas
+from warehouse.transformation import build
+
+PREFIX = "compare_"
+MAX_NIGHTS = 36
+TOP = 3  # indicators named for each enterprise that moves
+SIZE_BANDS = (5, 20)  # projects: up to 5, 6-20, more
+PROFILES: LiteralString = """
+    with shares as (
+      select uscc, sum(household_months) as exposure,
+        sum(household_months) filter (where stratum_code like 'old|%%') as old_exposure
+      from {marts}.fct_community_months
+      where is_enterprise and month_on > %(night)s::date - interval '12 months'
+      group by uscc
+    )
+    select firms.uscc, firms.project_count::int, coalesce(old_exposure / nullif(exposure, 0), 0)::float8,
+      coalesce(left(register.registered_region_code, 4) = left(firms.region_code, 4), false)
+    from {marts}.mart_scoring__enterprises as firms
+    inner join {staging}.stg_enterprises as register on register.uscc = firms.uscc
+    left join shares on shares.uscc = firms.uscc
+"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One method of the comparison with its fit and what it gave each night, as (night, uscc → decision)."""
+
+    loaded: LoadedMethod
+    fit: Fit
+    nights: list[tuple[date, dict[str, grading.Decision], dict[str, dict[str, Decimal]]]]
+    inputs: Inputs | None = None
+
+
+def nights_between(first: date, last: date) -> list[date]:
+    """Return the month ends from ``first`` to ``last``, and ``last`` itself; ScoringError for too long or no period."""
+    if last < first:
+        raise ScoringError(f"the period ends on {last}, before it begins on {first}")
+    ends = [months_later(first.replace(day=1), n + 1) - timedelta(days=1) for n in range(MAX_NIGHTS + 1)]
+    found = [day for day in ends if day < last] + [last]
+    if month_number(last) - month_number(first) >= MAX_NIGHTS:
+        raise ScoringError(f"the period is longer than {MAX_NIGHTS} months")
+    return found
+
+
+def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str, Any]:
+    """Grade every month end of a period under both methods; return the comparison as plain JSON types.
+
+    Raises:
+        MethodError: when a method's file is refused.
+        ScoringError: when the period is empty or too long.
+        TransformationError: when the warehouse cannot be built.
+    """
+    methods = [load(version_a), load(version_b)]
+    sides: list[Side | None] = [None, None]
+    with connect("pc_scoring") as connection:
+        stored = [fits.latest_fit(connection, loaded.version, last) for loaded in methods]
+    if None in stored:
+        stored = [None, None]  # both from the same data: a difference must come from the methods
+    profiles: dict[str, tuple[int, float, bool]] = {}
+    nights = nights_between(first, last)
+    for night in nights:
+        built: dict[str, Any] | None = None
+        with scratch_schemas(PREFIX) as marts:
+            for at, loaded in enumerate(methods):
+                variables = warehouse_variables(loaded.method) | {"as_of": last.isoformat()}
+                counted = {name: value for name, value in variables.items() if name != "method_version"}
+                if counted != built:
+                    build(night, variables=variables, schema_prefix=PREFIX, tests=False)
+                    built = counted
+                side = sides[at]
+                sides[at] = _graded(side, loaded, stored[at], night, marts)
+            if night == last:
+                profiles = _profiles(night, marts)
+    a, b = (side for side in sides if side is not None)
+    return _report(a, b, nights, profiles)
+
+
+def _graded(side: Side | None, loaded: LoadedMethod, stored: Fit | None, night: date, marts: str) -> Side:
+    """Return the side with one more night."""
+    with connect("pc_scoring") as connection:
+        connection.execute("set transaction isolation level repeatable read")
+        found = read_inputs(connection, marts=marts)
+        if side is None:
+            data = read_fit_data(connection, marts=marts)
+            estimates = stored or fits.from_parameters("estimated here", fits.estimate(loaded.method, *data))
+            side = Side(loaded, estimates, [])
+    runs = [(f"{day}", day) for day, _, _ in reversed(side.nights)]
+    grades: history.Grades = {
+        f"{day}": {uscc: (d.grade, d.grade_before_caps, (d.held or {}).get("until")) for uscc, d in decisions.items()}
+        for day, decisions, _ in side.nights
+    }
+    standings = history.standings_of(loaded.method, night, runs, grades)
+    decisions: dict[str, grading.Decision] = {}
+    points: dict[str, dict[str, Decimal]] = {}
+    for block, scored, decided in assessed(loaded.method, side.fit, found, business_date=night, standings=standings):
+        for row, (uscc, decision) in enumerate(zip(block.enterprises["uscc"], decided, strict=True)):
+            decisions[uscc] = decision
+            points[uscc] = {code: scored.earned[row, at] for at, code in enumerate(scored.codes)}
+    return Side(loaded, side.fit, [*side.nights, (night, decisions, points)], found)
+
+
+def _profiles(night: date, marts: str) -> dict[str, tuple[int, float, bool]]:
+    query = sql.SQL(PROFILES).format(marts=sql.Identifier(marts), staging=sql.Identifier(f"{PREFIX}staging"))
+    with connect("pc_dbt") as connection:
+        rows = connection.execute(query, {"night": night}).fetchall()
+    return {uscc: (projects, float(old), local) for uscc, projects, old, local in rows}
+
+
+def shown(decision: grading.Decision) -> str:
+    """Return the grade, or NR, or V1 for serious dishonesty."""
+    return decision.grade or ("V1" if decision.status == grading.NO_GRADE else "NR")
+
+
+def _report(a: Side, b: Side, nights: list[date], profiles: dict[str, tuple[int, float, bool]]) -> dict[str, Any]:
+    by_night = []
+    for (night, before, _), (_, after, _) in zip(a.nights, b.nights, strict=True):
+        cells = Counter((shown(before[uscc]), shown(after[uscc])) for uscc in before)
+        moved = sum(count for (x, y), count in cells.items() if x != y)
+        by_night.append(
+            {
+                "night": night.isoformat(),
+                "enterprises": len(before),
+                "moved": moved,
+                "moved_ratio": round(moved / max(len(before), 1), 4),
+                "matrix": {f"{x} → {y}": count for (x, y), count in sorted(cells.items())},
+            }
+        )
+    _, before, points_a = a.nights[-1]
+    _, after, points_b = b.nights[-1]
+    movers = [
+        _mover(uscc, before[uscc], after[uscc], points_a[uscc], points_b[uscc], a.loaded.method, b.loaded.method, name)
+        for uscc, name in zip(*_names(a), strict=True)
+        if shown(before[uscc]) != shown(after[uscc])
+    ]
+    return {
+        "period": {"from": nights[0].isoformat(), "to": nights[-1].isoformat(), "nights": len(nights)},
+        "known_on": nights[-1].isoformat(),
+        "methods": {
+            side.loaded.version: {
+                "sha256": side.loaded.sha256,
+                "title": side.loaded.method.title.model_dump(),
+                "fit_id": side.fit.fit_id,
+                "scale": [*side.loaded.method.scale, "NR", "V1"],
+                "fairness": _fairness(decisions, profiles),
+                "sensitivity": _sensitivity(side, nights[-1]),
+            }
+            for side, decisions in ((a, before), (b, after))
+        },
+        "a": a.loaded.version,
+        "b": b.loaded.version,
+        "nights": by_night,
+        "movers": movers,
+    }
+
+
+def _names(side: Side) -> tuple[list[str], list[str]]:
+    assert side.inputs is not None
+    frame = side.inputs.enterprises
+    return frame["uscc"].to_list(), frame["enterprise_name"].to_list()
+
+
+def _mover(
+    uscc: str, before: grading.Decision, after: grading.Decision, points_a: dict[str, Decimal],
+    points_b: dict[str, Decimal], method_a: Method, method_b: Method, name: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Return one enterprise that moves and why: scores, caps, sufficiency, and the indicators that differ most."""
+    changes = sorted(
+        ((code, points_b.get(code, Decimal(0)) - points_a.get(code, Decimal(0))) for code in {*points_a, *points_b}),
+        key=lambda pair: (-abs(pair[1]), pair[0]),
+    )
+    caps_a, caps_b = ({cap["code"] for cap in decision.caps} for decision in (before, after))
+    why = []
+    if before.score is not None and after.score is not None and before.score != after.score:
+        why.append(f"S {before.score} → {after.score}")
+    why += [f"+{code}" for code in sorted(caps_b - caps_a)] + [f"−{code}" for code in sorted(caps_a - caps_b)]
+    reasons_a, reasons_b = ({r["code"] for r in decision.not_rated_reasons} for decision in (before, after))
+    why += [f"+{code}" for code in sorted(reasons_b - reasons_a)] + [
+        f"−{code}" for code in sorted(reasons_a - reasons_b)
+    ]
+    if bool(before.held) != bool(after.held):
+        why.append("held by hysteresis or an objection under " + ("A" if before.held else "B"))
+    if before.score == after.score and before.grade_before_caps != after.grade_before_caps:
+        why.append("other cut-offs or certainty")
+    return {
+        "uscc": uscc,
+        "enterprise_name": name,
+        "from": shown(before),
+        "to": shown(after),
+        "score_a": None if before.score is None else str(before.score),
+        "score_b": None if after.score is None else str(after.score),
+        "why": why,
+        "indicators": [
+            {
+                "indicator_code": code,
+                "name_zh": (method_b.indicators.get(code) or method_a.indicators[code]).name.zh,
+                "points": f"{change:+}",
+            }
+            for code, change in changes[:TOP]
+            if change
+        ],
+    }
+
+
+def _fairness(decisions: dict[str, grading.Decision], profiles: dict[str, tuple[int, float, bool]]) -> dict[str, Any]:
+    """Return §9's fairness figures over rated enterprises; None where there are too few to say."""
+    rated = [
+        uscc for uscc, d in decisions.items() if d.status == grading.RATED and d.score is not None and uscc in profiles
+    ]
+    score = np.array([float(decisions[uscc].score or 0) for uscc in rated])
+    projects, old, local = (np.array([profiles[uscc][at] for uscc in rated]) for at in range(3))
+    correlation = None
+    if len(rated) > 2 and np.ptp(old) > 0 and np.ptp(score) > 0:
+        correlation = round(float(np.corrcoef(old, score)[0, 1]), 3)
+    band = np.searchsorted(SIZE_BANDS, projects, side="left")
+    return {
+        "rated": len(rated),
+        "old_share_correlation": correlation,
+        "size_band_gap_points": _gap(score, band),
+        "local_gap_points": _gap(score, local),
+    }
+
+
+def _gap(score: Any, group: Any) -> float | None:
+    means = [score[group == name].mean() for name in np.unique(group)]
+    return round(float(max(means) - min(means)), 2) if len(means) > 1 else None
+
+
+def _sensitivity(side: Side, night: date) -> list[dict[str, Any]]:
+    """Return the share of grades that flip under each change of §9, hysteresis left out on both sides."""
+    assert side.inputs is not None
+    method, found = side.loaded.method, side.inputs
+    base = _plain_grades(method, side.fit, found, night)
+    flips = []
+    for name, changed, fit in variants(method, side.fit):
+        other = _plain_grades(changed, fit, found, night)
+        count = sum(x != y for x, y in zip(base, other, strict=True) if x is not None)
+        rated = sum(x is not None for x in base)
+        flips.append({"change": name, "flips": count, "rated": rated, "ratio": round(count / max(rated, 1), 4)})
+    return flips
+
+
+def _plain_grades(method: Method, fit: Fit, found: Inputs, night: date) -> list[str | None]:
+    grades: list[str | None] = []
+    for block in found.blocks(4000):
+        scored = indicators.score(method, fit, block)
+        grades += [d.grade for d in grading.decide(method, block, scored, business_date=night, standings={})]
+    return grades
+
+
+def variants(method: Method, fit: Fit) -> Iterator[tuple[str, Method, Fit]]:
+    """Yield the changes that §9 asks about: pillar weights ±10 points, m and k × ½ and × 2, score cut-offs ±2."""
+    for step in (Decimal(10), Decimal(-10)):
+        pillars = {
+            name: pillar.model_copy(update={"points": pillar.points + (step if name == "public" else -step)})
+            for name, pillar in method.pillars.items()
+        }
+        yield f"public weight {step:+} %", method.model_copy(update={"pillars": pillars}), fit
+    for factor in (Decimal("0.5"), Decimal(2)):
+        strengths = {code: strength * factor for code, strength in fit.shrinkage.items()}
+        yield f"m, k × {factor}", method, replace(fit, shrinkage=strengths)
+    for step in (Decimal(2), Decimal(-2)):
+        grades = tuple(
+            grade if grade.min_score is None else grade.model_copy(update={"min_score": grade.min_score + step})
+            for grade in method.grades
+        )
+        yield f"cut-offs {step:+}", method.model_copy(update={"grades": grades}), fit

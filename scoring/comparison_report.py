@@ -1,0 +1,23 @@
+"""The comparison of two methods as files: JSON for programs, one HTML page that works offline for a regulator."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(report: dict[str, Any], folder: Path) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.json`` of a comparison into ``folder``: same comparison, same bytes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    pages = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = pages.get_template("comparison.html.j2")
+    flips = list(zip(*(found["sensitivity"] for found in report["methods"].values()), strict=True))
+    folder.mkdir(parents=True, exist_ok=True)
+    html, data = folder / "report.html", folder / "report.json"
+    html.write_text(page.render(r=report, last=report["nights"][-1], flips=flips), encoding="utf-8")
+    data.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return html, data
