@@ -173,7 +173,11 @@ def main() -> int:
         blocks = list(pool.map(run_block, numbers, [size] * len(numbers)))
     elapsed = time.perf_counter() - started
     phases = [name for name in blocks[0] if name != "peak_mib"]
+    minutes = sum(block[name] for block in blocks for name in phases) / chosen.processes / 60
     result = {
+        "name": "score_enterprises",
+        "what": "minutes of CPU a process for 300,000 enterprises with points, reasons, lift and everybody's bootstrap",
+        "ratio": round(minutes * 300_000 / (len(numbers) * size), 2),
         "enterprises": len(numbers) * size,
         "indicators": len(load().method.indicators),
         "draws": load().method.certainty.draws,
@@ -181,7 +185,7 @@ def main() -> int:
         "block": size,
         "cpu_seconds": {name: round(sum(block[name] for block in blocks), 1) for name in phases},
         "elapsed_seconds_with_making_inputs": round(elapsed, 1),
-        "elapsed_minutes_of_scoring": round(sum(b[n] for b in blocks for n in phases) / chosen.processes / 60, 2),
+        "minutes_of_scoring_per_process": round(minutes, 2),
         "peak_mib_per_process": round(max(block["peak_mib"] for block in blocks)),
     }
     text = json.dumps(result, indent=2)
