@@ -33,12 +33,13 @@ def contradictions(method: "Method") -> list[Fault]:
     if total != 100 or set(method.pillars) != {"public", "market"}:
         found.append((("pillars",), f"must be public and market and add up to 100, not {total}"))
     found += _contradictions_of_scale(method)
-    for code in method.warehouse.severity:
-        if code not in method.indicators:
-            found.append((("warehouse", "severity", code), f"there is no indicator {code!r}"))
-    for tier, decay in method.warehouse.decay:
-        if decay.zero_from < decay.full_before:
-            found.append((("warehouse", "decay", tier), "zero_from is before full_before"))
+    if method.warehouse:
+        for code in method.warehouse.severity:
+            if code not in method.indicators:
+                found.append((("warehouse", "severity", code), f"there is no indicator {code!r}"))
+        for tier, decay in method.warehouse.decay:
+            if decay.zero_from < decay.full_before:
+                found.append((("warehouse", "decay", tier), "zero_from is before full_before"))
     for code in method.objections.never_freeze:
         if code not in method.caps:
             found.append((("objections", "never_freeze"), f"there is no cap {code!r}"))

@@ -263,7 +263,7 @@ class Method(Part):
     repair: Repair
     risk: Risk
     shrinkage_bounds: ShrinkageBounds
-    warehouse: Warehouse
+    warehouse: Warehouse | None = None  # None: the marts are counted elsewhere, with windows alone
 
     @property
     def scale(self) -> tuple[str, ...]:
@@ -365,7 +365,7 @@ def warehouse_variables(method: Method) -> dict[str, Any]:
         for code, cap in method.caps.items()
         if cap.source == "warehouse"
     }
-    counted = method.warehouse.model_dump(exclude_none=True) | {
+    counted = (method.warehouse.model_dump(exclude_none=True) if method.warehouse else {}) | {
         "method_version": method.version,
         "windows": windows,
         "inspection_window_months": method.sufficiency.inspection_window_months,
