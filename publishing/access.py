@@ -4,6 +4,7 @@ Owns the rules of the scopes. Keys and limits are held in memory by the one proc
 behind the answers, in batches, to a table that this role can only add to.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -168,8 +169,8 @@ class AccessLog:
     def _try(self) -> None:
         try:
             self.flush()
-        except Exception:
-            pass
+        except Exception as error:  # the rows stay queued; a thread that died would lose them all
+            logging.getLogger(__name__).warning("the access log waits: %s", type(error).__name__)
 
 
 def unauthorised() -> ProblemError:
