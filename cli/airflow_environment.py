@@ -3,9 +3,11 @@
 Owns the environment variables and the metadata database. A variable that is already set (compose, an operator) stays.
 """
 
+import argparse
 import contextlib
 import os
 import secrets
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -81,6 +83,18 @@ def prepare(*, api_port: int = 8080) -> None:
     _migrate()
 
 
+def prepare_apart(*, api_port: int) -> None:
+    """Do what `prepare` does in a process of its own: this one may have imported Airflow for another warehouse.
+
+    Raises AirflowError with the reason.
+    """
+    command = [sys.executable, "-m", "cli.airflow_environment", "--api-port", str(api_port)]
+    ended = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise AirflowError(f"Airflow's metadata database cannot be prepared: {reason}")
+
+
 def _metadata_database() -> str:
     return f"airflow_{connection.parameters()['dbname']}"
 
@@ -111,3 +125,12 @@ def _migrate() -> None:
         db.check_migrations(0)
     except TimeoutError:
         db.upgradedb()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Prepare Airflow's metadata database.")
+    parser.add_argument("--api-port", type=int, required=True)
+    try:
+        prepare(api_port=parser.parse_args().api_port)
+    except AirflowError as error:
+        sys.exit(str(error))

@@ -152,7 +152,7 @@ def _environment(ports: Ports, *, with_scheduler: bool) -> Mapping[str, str]:
     if settings.complaints_api_url is None and (settings.data_dir / "sample" / "complaints_api").exists():
         found["COMPLAINTS_API_URL"] = f"http://127.0.0.1:{ports.complaints}"
     if with_scheduler:
-        airflow_environment.prepare(api_port=ports.airflow)
+        airflow_environment.prepare_apart(api_port=ports.airflow)
         wanted = airflow_environment.variables(api_port=ports.airflow)
         found = {**wanted, **os.environ, **found}
         for name in ("API__PORT", "API__BASE_URL", "CORE__EXECUTION_API_SERVER_URL"):

@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from cli import services
+from cli import airflow_environment, services
 from simulation.region import simulate
 from warehouse import connection as ground
 from warehouse.connection import connect
@@ -84,6 +84,13 @@ def _children():
 def _troubles():
     with connect() as opened:
         return opened.execute("select * from ops.stage_runs where status in ('failed', 'stopped by gate')").fetchall()
+
+
+def test_prepare_apart__airflow_was_imported_for_another_warehouse__makes_this_ones_metadata(served, monkeypatch):
+    monkeypatch.setitem(sys.modules, "airflow", sys)  # as an earlier test of this process leaves it: imported
+    airflow_environment.prepare_apart(api_port=served.airflow)
+    with psycopg.connect(**ground.parameters(database=f"airflow_{ground.parameters()['dbname']}")) as opened:
+        assert opened.execute("select count(*) from alembic_version").fetchone() == (1,)
 
 
 @pytest.mark.slow
