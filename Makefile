@@ -33,7 +33,7 @@ test: install lint ## every test
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy cli expectations ingestion publishing scorecards scoring simulation warehouse
+	@.venv/bin/mypy cli expectations ingestion publishing scorecards scoring simulation supervision warehouse
 	@.venv/bin/lint-imports
 
 bench: install ## ratios against a floor or a peer in the same run; writes benchmarks/results.json and a table
