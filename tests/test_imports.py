@@ -1,12 +1,15 @@
 """The direction of imports: packages meet in PostgreSQL, and the rule that says so can turn red."""
 
+import configparser
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-PACKAGES = ("cli", "expectations", "ingestion", "publishing", "scorecards", "scoring", "simulation", "warehouse")
+RULES = configparser.ConfigParser()
+RULES.read(PROJECT / ".importlinter")
+PACKAGES = RULES["importlinter"]["root_packages"].split()
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
