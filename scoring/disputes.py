@@ -6,7 +6,6 @@ Owns what a pending objection may change: never a point, only when a downgrade b
 from dataclasses import replace
 from datetime import date
 
-import numpy as np
 import polars as pl
 
 from scoring import grading, indicators
@@ -14,6 +13,7 @@ from scoring.fit import Fit
 from scoring.grading import RATED, Decision, Standing
 from scoring.inputs import COUNT_COLUMNS, Inputs
 from scoring.method import Method
+from warehouse import working_days
 
 KEY = list(COUNT_COLUMNS[:4])
 EXACT = pl.Decimal(38, 12)
@@ -93,22 +93,20 @@ def _freeze(method: Method, decision: Decision, standing: Standing, filed_on: da
         or any(cap["code"] in rule.never_freeze for cap in decision.caps)
     ):
         return decision
-    until = standing.frozen_until or _working_days_after(filed_on, rule.freeze_working_days)
+    until = standing.frozen_until or working_days.after(filed_on, rule.freeze_working_days)
     if business_date > until:
         return decision
+    is_provisional = working_days.is_provisional(until)
     return replace(
         decision,
         grade=standing.grade,
         held={
             "from": standing.grade,
             "reached": decision.grade,
-            "reason_zh": f"异议处理中，降级冻结至 {until}",
-            "reason_en": f"an objection is open: the downgrade is frozen until {until}",
+            "reason_zh": f"异议处理中，降级冻结至 {until}"
+            + ("（次年放假安排未公布，按周一至周五推算）" * is_provisional),
+            "reason_en": f"an objection is open: the downgrade is frozen until {until}"
+            + (" (that year's holidays are not published yet: Monday to Friday were counted)" * is_provisional),
             "until": until.isoformat(),
         },
     )
-
-
-def _working_days_after(day: date, count: int) -> date:
-    """Return the ``count``-th working day after ``day``, Monday to Friday; public holidays are not known here."""
-    return np.busday_offset(np.datetime64(day), count, roll="backward").astype(date)  # type: ignore[no-any-return]

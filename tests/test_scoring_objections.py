@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from scoring_marts import BAD, BUSINESS_DATE, GOOD, NEW, Firm, decide
 
-from scoring.disputes import _working_days_after
 from scoring.grading import Standing
+from warehouse import working_days
 
 USCC, OTHER = "91150200AAAAAAAAA1", "91150200BBBBBBBBB2"
 FILED = date(2026, 10, 20)
@@ -79,5 +79,14 @@ def test_scores__a_disputed_record_under_a_cap__is_left_out_of_the_grade_without
     assert decision.score_without_disputed == decision.score and isinstance(decision.score, Decimal)
 
 
-def test_working_days__from_a_weekend__count_from_the_friday_before():
-    assert _working_days_after(date(2026, 10, 31), 1) == date(2026, 11, 2)
+def test_freeze__across_national_day__counts_make_up_workdays_and_no_holiday():
+    early = ("Y1", "complaint", "c1", date(2026, 9, 30))
+    held = one(objections=[early], business_date=date(2026, 10, 31))[0].held
+    assert held["until"] == "2026-11-03"  # Monday to Friday alone would say 28 October
+    assert "推算" not in held["reason_zh"]
+
+
+def test_freeze__into_a_year_not_arranged_yet__says_so():
+    late = ("Y1", "complaint", "c1", date(working_days.last_known_year(), 12, 20))
+    held = one(objections=[late], business_date=date(working_days.last_known_year(), 12, 31))[0].held
+    assert "推算" in held["reason_zh"] and "not published yet" in held["reason_en"]
