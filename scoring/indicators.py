@@ -24,7 +24,6 @@ NOT_APPLICABLE = "not_applicable"  # points go to the domain's others
 FEED_MISSING = "feed_missing"  # likewise, and it counts against sufficiency
 NO_ESTIMATE = "no_estimate"  # likewise: the fit in force is older than the feed
 AVAILABLE = (SCORED, NO_EXPOSURE)
-PRECISION = 34
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Column:
         counted: numerator; exposure: denominator; prior: the region's mean for this mix of strata.
         shrinkage: m or k in force, 0 if none.
         value: as the curve reads it; 0 where the status is not ``scored``.
-        share: of the maximum points, 0-1, not rounded.
         window: months counted (0: the state on the business date).
     """
 
@@ -48,8 +46,26 @@ class Column:
     prior: Array
     shrinkage: Decimal
     value: Array
-    share: Array
     window: Array
+
+    def earned(self, indicator: Indicator, maximum: Array) -> Array:
+        """Return the points, shape (enterprises,), in the units that ``maximum`` is given in; exact, rounded once."""
+        units = np.zeros(len(self.status), dtype=np.int32)
+        scored = self.status == SCORED
+        units[scored] = points.earned(indicator, self.value[scored], maximum[scored])
+        if indicator.no_exposure == "full":
+            full = self.status == NO_EXPOSURE
+            units[full] = maximum[full]
+        return units
+
+    def share(self, indicator: Indicator) -> Array:
+        """Return the share of the maximum points, 0-1, float64 and not rounded: to compare, not to grade."""
+        shares = np.zeros(len(self.status))
+        scored = self.status == SCORED
+        shares[scored] = points.share(indicator, self.value[scored].astype(float))
+        if indicator.no_exposure == "full":
+            shares[self.status == NO_EXPOSURE] = 1.0
+        return shares
 
     def posterior(self, indicator: Indicator, rows: Array) -> points.Posterior:
         """Return the model of the true value of the enterprises at ``rows``; the indicator must be a shrunk one."""
@@ -70,6 +86,7 @@ class Points:
         codes: indicator codes, the order of the second axis.
         columns: the indicators, by code.
         maximum: after redistribution; earned: rounded once, 0 ≤ earned ≤ maximum.
+        lost: maximum − earned in whole units of the method's quantum, int32.
         available_ratio: by pillar, shape (enterprises,): share of the applicable points that could be scored (§7).
     """
 
@@ -77,31 +94,44 @@ class Points:
     columns: dict[str, Column]
     maximum: Array
     earned: Array
+    lost: Array
     available_ratio: dict[str, Array]
 
 
 def score(method: Method, fit: Fit, found: Inputs) -> Points:
     """Return the points of every enterprise of ``found``, in its order."""
-    with localcontext(prec=PRECISION):
+    with localcontext(prec=points.PRECISION):
         usccs = found.enterprises["uscc"]
         columns = {code: _column(method, fit, found, usccs, code) for code in method.indicators}
         codes = list(columns)
         available = np.column_stack([np.isin(columns[code].status, AVAILABLE) for code in codes])
-        maximum = _maxima(method, codes, available)
-        share = np.column_stack([columns[code].share for code in codes])
-        earned = points.round_points((maximum * share).ravel(), method.quantum).reshape(share.shape)
+        most = _maxima(method, codes, available)
+        got = np.column_stack(
+            [columns[code].earned(method.indicators[code], most[:, at]) for at, code in enumerate(codes)]
+        )
+        as_points = np.array([unit * method.quantum for unit in range(int(most.max(initial=0)) + 1)], dtype=object)
         ratios = {pillar: _available_ratio(method, columns, pillar) for pillar in method.pillars}
-    return Points(codes=codes, columns=columns, maximum=maximum, earned=earned, available_ratio=ratios)
+    return Points(
+        codes=codes,
+        columns=columns,
+        maximum=as_points[most],
+        earned=as_points[got],
+        lost=most - got,
+        available_ratio=ratios,
+    )
 
 
 def _maxima(method: Method, codes: list[str], available: Array) -> Array:
-    """Return the maxima after redistribution; few patterns of availability exist, each is worked out once."""
+    """Return the maxima after redistribution in whole quanta, int32.
+
+    Few patterns of availability exist, each is worked out once.
+    """
     patterns, which = np.unique(available, axis=0, return_inverse=True)
     tables = []
     for pattern in patterns:
         maxima = points.redistribute(method, frozenset(np.array(codes)[pattern]))
-        tables.append([maxima[code] for code in codes])
-    return np.array(tables, dtype=object)[which.ravel()]
+        tables.append([int(maxima[code] / method.quantum) for code in codes])
+    return np.array(tables, dtype=np.int32)[which.ravel()]
 
 
 def _available_ratio(method: Method, columns: dict[str, Column], pillar: str) -> Array:
@@ -136,7 +166,7 @@ def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str
         status[idle] = NOT_APPLICABLE
     elif indicator.no_exposure != "prior":
         status[idle] = NO_EXPOSURE
-    value, share = np.full(size, Decimal(0), dtype=object), np.full(size, Decimal(0), dtype=object)
+    value = np.full(size, Decimal(0), dtype=object)
     scored = status == SCORED
     if scored.any():
         value[scored] = points.value(
@@ -146,10 +176,7 @@ def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str
             prior=prior[scored],
             shrinkage=fit.shrinkage.get(code, Decimal(0)),
         )
-        share[scored] = points.share(indicator, value[scored])
-    if indicator.no_exposure == "full":
-        share[status == NO_EXPOSURE] = Decimal(1)
-    return Column(code, status, counted, exposure, prior, fit.shrinkage.get(code, Decimal(0)), value, share, window)
+    return Column(code, status, counted, exposure, prior, fit.shrinkage.get(code, Decimal(0)), value, window)
 
 
 def _gather(

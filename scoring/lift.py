@@ -17,6 +17,7 @@ from scoring.grading import Decision
 from scoring.indicators import AVAILABLE, SCORED, Points
 from scoring.inputs import Inputs, Record
 from scoring.method import Grade, Indicator, Method
+from scoring.points import largest_losses
 
 ZERO = Decimal(0)
 RECORDS_FEED = "public_credit"
@@ -43,17 +44,19 @@ def with_lift(
     method: Method, found: Inputs, scored: Points, decisions: list[Decision], *, business_date: date
 ) -> Iterator[Decision]:
     """Yield the decisions with ``lift``: plain JSON types, numbers as text."""
-    places = [(at, code) for at, code in enumerate(scored.codes) if method.pillar_of(code) != "bonus"]
+    codes = sorted(code for code in scored.codes if method.pillar_of(code) != "bonus")
+    places = [scored.codes.index(code) for code in codes]
+    order = largest_losses(scored.lost[:, places])
     evidence = {(code, uscc, key) for code, uscc, key in found.evidence.iter_rows()} if found.records else set()
     for row, (uscc, decision) in enumerate(zip(found.enterprises["uscc"], decisions, strict=True)):
         items = []
-        for at, code in places:
+        for place in order[row]:
+            at, code = places[place], codes[place]
             status = scored.columns[code].status[row]
             if status in AVAILABLE:
                 value = scored.columns[code].value[row] if status == SCORED else None
                 pillar, domain = method.pillar_of(code), method.indicators[code].domain
                 items.append(Item(code, pillar, domain, scored.earned[row, at], scored.maximum[row, at], value))
-        items.sort(key=lambda item: (-item.lost, item.code))
         losses = [item for item in items if item.lost]
         records = found.records.get(uscc, [])
         repairable = {record.record_id: repairable_from(method, record) for record in records}

@@ -1,7 +1,7 @@
 """Points worked out by hand for every kind of formula, at the anchors, and what must hold whatever the counts are."""
 
 import dataclasses
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -61,7 +61,8 @@ BY_HAND = [
 def own_points(code, rows, fit=None):
     """Points of one indicator on its own maximum, before any redistribution."""
     column = indicators.score(METHOD, fit or a_fit(), inputs_of([Firm(USCC, counts={code: rows})])).columns[code]
-    return points.round_points(column.share * METHOD.indicators[code].max_points, METHOD.quantum)[0]
+    units = int(METHOD.indicators[code].max_points / METHOD.quantum)
+    return int(column.earned(METHOD.indicators[code], np.array([units]))[0]) * METHOD.quantum
 
 
 @pytest.mark.parametrize(("code", "rows", "expected"), BY_HAND)
@@ -99,6 +100,47 @@ def test_curve__floats_and_decimals__agree():
         assert np.allclose(exact.astype(float), quick, atol=1e-12)
 
 
+CURVES = sorted(METHOD.indicators)
+
+
+@given(st.sampled_from(CURVES), st.data())
+@settings(max_examples=300, deadline=None)
+def test_earned__any_value__is_the_decimal_result_to_the_last_digit(code, data):
+    indicator = METHOD.indicators[code]
+    maximum = data.draw(st.integers(1, 1500))
+    edges = [value for value, _ in points.knots(indicator)]
+    exact = st.decimals(min_value=min(edges) - 1, max_value=max(edges) + 1, places=8)
+    # values whose points lie in the middle between two units, and as near to it as float64 can tell or cannot
+    steps = st.integers(0, 2 * maximum).map(
+        lambda half: edges[0] + (edges[-1] - edges[0]) * Decimal(half) / (2 * maximum)
+    )
+    near = st.tuples(steps, st.sampled_from(["0", "1e-12", "-1e-12", "1e-15", "-1e-15", "1e-20", "-1e-20"]))
+    values = np.array(
+        data.draw(st.lists(exact | near.map(lambda pair: pair[0] + Decimal(pair[1])), min_size=1, max_size=20)),
+        dtype=object,
+    )
+    with localcontext(prec=points.PRECISION):
+        by_hand = [(part * maximum).to_integral_value(ROUND_HALF_UP) for part in points.share(indicator, values)]
+    assert points.earned(indicator, values, np.array(maximum)).tolist() == by_hand
+    floats = values.astype(float)
+    as_they_are = np.array([Decimal(number) for number in floats.tolist()], dtype=object)
+    assert np.array_equal(
+        points.earned(indicator, floats, np.array(maximum)), points.earned(indicator, as_they_are, np.array(maximum))
+    )
+
+
+def test_earned__a_tie_that_float64_cannot_see__is_rounded_half_up():
+    indicator = METHOD.indicators["M03"]
+    tie = np.array([Decimal("0.65") + Decimal("0.27") * Decimal("0.57125")], dtype=object)  # 228.5 of 400 units
+    assert points.earned(indicator, tie, np.array(400)) == [229]
+    assert points.earned(indicator, tie - Decimal("1e-25"), np.array(400)) == [228]
+
+
+def test_largest_losses__equal_ones__keep_the_order_of_the_indicators():
+    lost = np.array([[0, 300, 120, 300, 5], [0, 0, 0, 0, 0]])
+    assert points.largest_losses(lost).tolist() == [[1, 3, 2, 4, 0], [0, 1, 2, 3, 4]]
+
+
 def test_redistribute__missing_indicator__goes_to_its_domain_in_proportion():
     maxima = points.redistribute(METHOD, frozenset(METHOD.indicators) - {"P10"})
     assert (maxima["P10"], maxima["P08"], maxima["P09"]) == (Decimal(0), Decimal("5.71"), Decimal("4.29"))
@@ -133,7 +175,7 @@ def test_points__one_more_in_the_numerator__never_moves_the_wrong_way(code, n, d
     window = METHOD.indicators[code].window_months or 0
     indicator = METHOD.indicators[code]
     rows = [Firm(f"{number:018d}", counts={code: [("all", window, x + number, n)]}) for number in (0, 1)]
-    low, high = indicators.score(METHOD, a_fit(), inputs_of(rows)).columns[code].share
+    low, high = indicators.score(METHOD, a_fit(), inputs_of(rows)).columns[code].share(indicator)
     more_is_better = indicator.formula.curve[0][0] > indicator.formula.curve[-1][0]
     assert (high >= low) if more_is_better else (high <= low)
 

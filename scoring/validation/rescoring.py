@@ -59,7 +59,7 @@ def shares(night: Night) -> dict[str, np.ndarray]:
     method = night.method.method
     scored = indicators.score(method, night.fit, night.inputs)
     return {
-        code: scored.columns[code].share.astype(float)
+        code: scored.columns[code].share(method.indicators[code])
         for code in scored.codes
         if method.pillar_of(code) != "bonus" and (scored.columns[code].status == indicators.SCORED).any()
     }
