@@ -127,8 +127,22 @@ class Store:
         self._reading = threading.Lock()
 
     def fresh(self) -> Snapshot | None:
-        """Return the snapshot without waiting, or None when it is time to look for a newer one."""
-        return self._snapshot if time.monotonic() - self._checked < self._max_age else None
+        """Return the snapshot without waiting, or None when it is too old to answer from.
+
+        From half that age on a thread reads ahead, so that under load no request ever waits for a reading.
+        """
+        age = time.monotonic() - self._checked
+        if age >= self._max_age:
+            return None
+        if age >= self._max_age / 2 and self._reading.acquire(blocking=False):
+            threading.Thread(target=self._read_ahead, name="snapshot", daemon=True).start()
+        return self._snapshot
+
+    def _read_ahead(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._reading.release()
 
     def current(self) -> Snapshot:
         """Return the newest snapshot; one caller at a time reads, the others go on with the one before.

@@ -5,23 +5,24 @@ day, and graded with hysteresis from the nights before it in the same comparison
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any
 
-import numpy as np
-from psycopg import sql
+import polars as pl
 
 from scoring import fit as fits
-from scoring import grading, history, indicators
+from scoring import grading, history
 from scoring.dates import month_number, months_later
 from scoring.errors import ScoringError
 from scoring.fit import Fit
 from scoring.inputs import Inputs, read_fit_data, read_inputs
 from scoring.method import LoadedMethod, Method, load, warehouse_variables
 from scoring.run import assessed
+from scoring.validation import gates
+from scoring.validation.night import read_profiles
+from scoring.validation.rescoring import plain_grades, variants
 from warehouse.connection import connect
 from warehouse.scratch import scratch_schemas
 from warehouse.transformation import build
@@ -29,21 +30,6 @@ from warehouse.transformation import build
 PREFIX = "compare_"
 MAX_NIGHTS = 36
 TOP = 3  # indicators named for each enterprise that moves
-SIZE_BANDS = (5, 20)  # projects: up to 5, 6-20, more
-PROFILES: LiteralString = """
-    with shares as (
-      select uscc, sum(household_months) as exposure,
-        sum(household_months) filter (where stratum_code like 'old|%%') as old_exposure
-      from {marts}.fct_community_months
-      where is_enterprise and month_on > %(night)s::date - interval '12 months'
-      group by uscc
-    )
-    select firms.uscc, firms.project_count::int, coalesce(old_exposure / nullif(exposure, 0), 0)::float8,
-      coalesce(left(register.registered_region_code, 4) = left(firms.region_code, 4), false)
-    from {marts}.mart_scoring__enterprises as firms
-    inner join {staging}.stg_enterprises as register on register.uscc = firms.uscc
-    left join shares on shares.uscc = firms.uscc
-"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,7 @@ def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str
         stored = [fits.latest_fit(connection, loaded.version, last) for loaded in methods]
     if None in stored:
         stored = [None, None]  # both from the same data: a difference must come from the methods
-    profiles: dict[str, tuple[int, float, bool]] = {}
+    profiles = pl.DataFrame()
     nights = nights_between(first, last)
     for night in nights:
         built: dict[str, Any] | None = None
@@ -95,7 +81,8 @@ def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str
                 side = sides[at]
                 sides[at] = _graded(side, loaded, stored[at], night, marts)
             if night == last:
-                profiles = _profiles(night, marts)
+                with connect("pc_dbt") as connection:
+                    profiles = read_profiles(connection, night, schema_prefix=PREFIX)
     a, b = (side for side in sides if side is not None)
     return _report(a, b, nights, profiles)
 
@@ -124,19 +111,12 @@ def _graded(side: Side | None, loaded: LoadedMethod, stored: Fit | None, night: 
     return Side(loaded, side.fit, [*side.nights, (night, decisions, points)], found)
 
 
-def _profiles(night: date, marts: str) -> dict[str, tuple[int, float, bool]]:
-    query = sql.SQL(PROFILES).format(marts=sql.Identifier(marts), staging=sql.Identifier(f"{PREFIX}staging"))
-    with connect("pc_dbt") as connection:
-        rows = connection.execute(query, {"night": night}).fetchall()
-    return {uscc: (projects, float(old), local) for uscc, projects, old, local in rows}
-
-
 def shown(decision: grading.Decision) -> str:
     """Return the grade, or NR, or V1 for serious dishonesty."""
     return decision.grade or ("V1" if decision.status == grading.NO_GRADE else "NR")
 
 
-def _report(a: Side, b: Side, nights: list[date], profiles: dict[str, tuple[int, float, bool]]) -> dict[str, Any]:
+def _report(a: Side, b: Side, nights: list[date], profiles: pl.DataFrame) -> dict[str, Any]:
     by_night = []
     for (night, before, _), (_, after, _) in zip(a.nights, b.nights, strict=True):
         cells = Counter((shown(before[uscc]), shown(after[uscc])) for uscc in before)
@@ -226,66 +206,25 @@ def _mover(
     }
 
 
-def _fairness(decisions: dict[str, grading.Decision], profiles: dict[str, tuple[int, float, bool]]) -> dict[str, Any]:
-    """Return §9's fairness figures over rated enterprises; None where there are too few to say."""
-    rated = [
-        uscc for uscc, d in decisions.items() if d.status == grading.RATED and d.score is not None and uscc in profiles
-    ]
-    score = np.array([float(decisions[uscc].score or 0) for uscc in rated])
-    projects, old, local = (np.array([profiles[uscc][at] for uscc in rated]) for at in range(3))
-    correlation = None
-    if len(rated) > 2 and np.ptp(old) > 0 and np.ptp(score) > 0:
-        correlation = round(float(np.corrcoef(old, score)[0, 1]), 3)
-    band = np.searchsorted(SIZE_BANDS, projects, side="left")
-    return {
-        "rated": len(rated),
-        "old_share_correlation": correlation,
-        "size_band_gap_points": _gap(score, band),
-        "local_gap_points": _gap(score, local),
-    }
-
-
-def _gap(score: Any, group: Any) -> float | None:
-    means = [score[group == name].mean() for name in np.unique(group)]
-    return round(float(max(means) - min(means)), 2) if len(means) > 1 else None
+def _fairness(decisions: dict[str, grading.Decision], profiles: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return §9's fairness gates over the grades of the last night, hysteresis included."""
+    grades = pl.DataFrame(
+        {
+            "uscc": list(decisions),
+            "score": [None if one.score is None else float(one.score) for one in decisions.values()],
+            "grade": pl.Series([one.grade for one in decisions.values()], dtype=pl.String),
+        }
+    )
+    return [asdict(gate) for gate in gates.fairness(grades.join(profiles, on="uscc", maintain_order="left"))]
 
 
 def _sensitivity(side: Side, night: date) -> list[dict[str, Any]]:
-    """Return the share of grades that flip under each change of §9, hysteresis left out on both sides."""
+    """Return §9's sensitivity gates: grades that flip under each change, hysteresis left out on both sides."""
     assert side.inputs is not None
     method, found = side.loaded.method, side.inputs
-    base = _plain_grades(method, side.fit, found, night)
-    flips = []
-    for name, changed, fit in variants(method, side.fit):
-        other = _plain_grades(changed, fit, found, night)
-        count = sum(x != y for x, y in zip(base, other, strict=True) if x is not None)
-        rated = sum(x is not None for x in base)
-        flips.append({"change": name, "flips": count, "rated": rated, "ratio": round(count / max(rated, 1), 4)})
-    return flips
-
-
-def _plain_grades(method: Method, fit: Fit, found: Inputs, night: date) -> list[str | None]:
-    grades: list[str | None] = []
-    for block in found.blocks(4000):
-        scored = indicators.score(method, fit, block)
-        grades += [d.grade for d in grading.decide(method, block, scored, business_date=night, standings={})]
-    return grades
-
-
-def variants(method: Method, fit: Fit) -> Iterator[tuple[str, Method, Fit]]:
-    """Yield the changes that §9 asks about: pillar weights ±10 points, m and k × ½ and × 2, score cut-offs ±2."""
-    for step in (Decimal(10), Decimal(-10)):
-        pillars = {
-            name: pillar.model_copy(update={"points": pillar.points + (step if name == "public" else -step)})
-            for name, pillar in method.pillars.items()
-        }
-        yield f"public weight {step:+} %", method.model_copy(update={"pillars": pillars}), fit
-    for factor in (Decimal("0.5"), Decimal(2)):
-        strengths = {code: strength * factor for code, strength in fit.shrinkage.items()}
-        yield f"m, k × {factor}", method, replace(fit, shrinkage=strengths)
-    for step in (Decimal(2), Decimal(-2)):
-        grades = tuple(
-            grade if grade.min_score is None else grade.model_copy(update={"min_score": grade.min_score + step})
-            for grade in method.grades
-        )
-        yield f"cut-offs {step:+}", method.model_copy(update={"grades": grades}), fit
+    base = plain_grades(method, side.fit, found, business_date=night)
+    changed = (
+        (one.code, one.zh, one.en, plain_grades(one.method, one.fit, found, business_date=night))
+        for one in variants(method, side.fit)
+    )
+    return [asdict(gate) for gate in gates.sensitivity(base, changed)]

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scoring.validation.report import STATUSES, figure, finite
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -14,10 +16,15 @@ def write(report: dict[str, Any], folder: Path) -> tuple[Path, Path]:
     pages = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    pages.filters["figure"] = figure
     page = pages.get_template("comparison.html.j2")
-    flips = list(zip(*(found["sensitivity"] for found in report["methods"].values()), strict=True))
+    report = finite(report)
+    gates = {
+        name: list(zip(*(found[name] for found in report["methods"].values()), strict=True))
+        for name in ("fairness", "sensitivity")
+    }
     folder.mkdir(parents=True, exist_ok=True)
     html, data = folder / "report.html", folder / "report.json"
-    html.write_text(page.render(r=report, last=report["nights"][-1], flips=flips), encoding="utf-8")
+    html.write_text(page.render(r=report, last=report["nights"][-1], gates=gates, statuses=STATUSES), encoding="utf-8")
     data.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return html, data

@@ -37,7 +37,10 @@ def test_compare__a_method_that_asks_for_less__shows_who_moves_and_why(town, mon
     assert night["enterprises"] == 2 and night["moved"] == len(report["movers"]) > 0
     assert all(mover["to"] == "NR" and "+NR_SERVICE" in mover["why"] for mover in report["movers"])
     assert sum(night["matrix"].values()) == 2
-    assert {len(found["sensitivity"]) for found in report["methods"].values()} == {6}
+    for found in report["methods"].values():  # two enterprises say nothing of fairness: that is what it says
+        assert [gate["code"] for gate in found["fairness"]] == ["old_share", "size_gap", "local_gap"]
+        assert len(found["sensitivity"]) == 8
+        assert {gate["status"] for name in ("fairness", "sensitivity") for gate in found[name]} == {"not_measured"}
     html, data = write(report, tmp_path / "report")
     assert json.loads(data.read_text("utf-8"))["movers"] == report["movers"]
     page = html.read_text("utf-8")

@@ -4,7 +4,7 @@ Owns the thresholds of §9 and of the simulation's aims, and nothing that could 
 is; whether the interval leaves doubt is said beside it. A gate without enough data is not measured, never met.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -395,7 +395,7 @@ def absolute(signed: Estimate) -> Estimate:
     return Estimate(abs(signed.value), low, max(abs(signed.low), abs(signed.high)), signed.size)
 
 
-def sensitivity(base: pl.DataFrame, changed: list[tuple[str, str, str, pl.DataFrame]]) -> list[Gate]:
+def sensitivity(base: pl.DataFrame, changed: Iterable[tuple[str, str, str, pl.DataFrame]]) -> list[Gate]:
     """Share of grades that flip under each changed method; ``changed`` is (code, zh, en, grades)."""
     aim, gates = Aim(0.10, "at_most"), []
     for code, zh, en, grades in changed:

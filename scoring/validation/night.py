@@ -30,22 +30,22 @@ GRADES: LiteralString = """
       grade_before_caps, caps::text
     from scoring.grades where run_id = %s order by uscc collate "C"
 """
-FIRMS: LiteralString = """
+PROFILES: LiteralString = """
     with shares as (
       select uscc, sum(household_months)::float8 as exposure,
         sum(household_months) filter (where stratum_code like 'old|%%')::float8 as old_exposure
-      from marts.fct_community_months
+      from {marts}.fct_community_months
       where is_enterprise and month_on > %(night)s::date - interval '12 months'
       group by uscc
     )
     select firms.uscc, firms.household_months::float8 as household_months, firms.project_count::int as project_count,
       coalesce(shares.old_exposure / nullif(shares.exposure, 0), 0) as old_share,
       exists (
-        select 1 from staging.stg_communities
+        select 1 from {staging}.stg_communities
         where left(stg_communities.region_code, 4) = left(stg_enterprises.registered_region_code, 4)
       ) as is_local
-    from marts.mart_scoring__enterprises as firms
-    inner join staging.stg_enterprises on stg_enterprises.uscc = firms.uscc
+    from {marts}.mart_scoring__enterprises as firms
+    inner join {staging}.stg_enterprises on stg_enterprises.uscc = firms.uscc
     left join shares on shares.uscc = firms.uscc
     order by firms.uscc collate "C"
 """
@@ -143,7 +143,7 @@ def read_night(business_date: date, *, method_version: str | None = None, drop: 
             raise ScoringError(f"there is no run of {business_date} under method {loaded.version}: grade it first")
         inputs = read_inputs(connection)
         firms = _grades(connection, found[0]).join(
-            _frame(connection, FIRMS, {"night": business_date}), on="uscc", how="left", maintain_order="left"
+            read_profiles(connection, business_date), on="uscc", how="left", maintain_order="left"
         )
         if firms["uscc"].to_list() != inputs.enterprises["uscc"].to_list() or found[1] != fit.fit_id:
             raise ScoringError(f"the marts are not those of run {found[0]} any more: build that night again")
@@ -170,13 +170,23 @@ def read_grades(business_date: date, method_version: str) -> pl.DataFrame | None
         return _grades(connection, found[0]) if found else None
 
 
+def read_profiles(connection: psycopg.Connection, business_date: date, *, schema_prefix: str = "") -> pl.DataFrame:
+    """Return what fairness is measured against, one row an enterprise: none of it is an input of a grade.
+
+    Columns: uscc, household_months, project_count, old_share (0-1, of the last 12 months' household-months), is_local
+    (registered where communities of this warehouse lie).
+    """
+    schemas = {name: sql.Identifier(f"{schema_prefix}{name}") for name in ("marts", "staging")}
+    return _frame(connection, sql.SQL(PROFILES).format(**schemas), {"night": business_date})
+
+
 def _grades(connection: psycopg.Connection, run_id: str) -> pl.DataFrame:
     grades = _frame(connection, GRADES, (run_id,))
     caps = [sorted({cap["code"] for cap in json.loads(text)}) for text in grades["caps"]]
     return grades.with_columns(pl.Series("caps", caps, dtype=pl.List(pl.String)))
 
 
-def _frame(connection: psycopg.Connection, query: LiteralString, parameters: Any) -> pl.DataFrame:
+def _frame(connection: psycopg.Connection, query: LiteralString | sql.Composed, parameters: Any) -> pl.DataFrame:
     cursor = connection.execute(query, parameters)
     names = [column.name for column in cursor.description or ()]
     return pl.DataFrame(cursor.fetchall(), schema=names, orient="row", infer_schema_length=None)

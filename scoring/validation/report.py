@@ -30,7 +30,7 @@ STATUSES = {"met": ("达到", "met"), "missed": ("未达到", "missed"), "not_me
 def write(found: Validation, out: Path) -> list[Path]:
     """Write report.json, report.html and model-card.html below ``out``; return their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    document = _finite(found.document())
+    document = finite(found.document())
     context = _context(found, document)
     files = {
         "report.json": json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
@@ -105,10 +105,10 @@ def _odd(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return JSON types without NaN, which JSON does not have."""
     if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if _odd(value) else value

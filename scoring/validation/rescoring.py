@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import polars as pl
 
-from scoring import disputes, grading, indicators
+from scoring import grading, indicators
 from scoring.fit import Fit
+from scoring.inputs import Inputs
 from scoring.method import Method
+from scoring.run import BLOCK
 from scoring.validation.night import Night
 
 HALF, TWICE = Decimal("0.5"), Decimal(2)
@@ -29,13 +32,17 @@ class Variant:
 def regrade(
     night: Night, *, method: Method | None = None, fit: Fit | None = None, counts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Return uscc, score, grade, grade_before_caps of every enterprise, without hysteresis (no earlier run counts)."""
-    method = method or night.method.method
+    """Return ``plain_grades`` of a stored night, with what is given in place of its own."""
     found = night.inputs if counts is None else replace(night.inputs, counts=counts)
-    fit, on = fit or night.fit, night.business_date
-    scored = indicators.score(method, fit, found)
-    decisions = grading.decide(method, found, scored, business_date=on, standings={})
-    decisions = disputes.resolve(method, fit, found, decisions, business_date=on, standings={})
+    return plain_grades(method or night.method.method, fit or night.fit, found, business_date=night.business_date)
+
+
+def plain_grades(method: Method, fit: Fit, found: Inputs, *, business_date: date) -> pl.DataFrame:
+    """Return uscc, score, grade, grade_before_caps of every enterprise, without hysteresis (no earlier run counts)."""
+    decisions = []
+    for block in found.blocks(BLOCK):
+        scored = indicators.score(method, fit, block)
+        decisions += grading.decide(method, block, scored, business_date=business_date, standings={})
     return pl.DataFrame(
         {
             "uscc": found.enterprises["uscc"],

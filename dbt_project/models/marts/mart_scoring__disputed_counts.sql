@@ -12,6 +12,24 @@ enterprises as (
 ),
 
 {% set targets = {'complaint': 'complaint', 'inspection': 'inspection', 'record': 'public_credit'} -%}
+-- of a state only the worst record counts (P09, P11): without it the second worst does
+{% set states = "('P09', 'P11')" -%}
+record_events as (
+
+  select
+    events.*,
+    exists (
+      select 1
+      from objections
+      where objections.uscc = events.uscc
+        and objections.target_type_code = 'public_credit'
+        and objections.target_id = events.evidence_id
+    ) as is_disputed
+  from {{ ref('int_record_events__measured') }} as events
+  where events.indicator_code in {{ states }}
+
+),
+
 unioned as (
 
   {% for event, target in targets.items() -%}
@@ -30,8 +48,23 @@ unioned as (
     and objections.target_type_code = '{{ target }}'
     and (objections.target_id = events.evidence_id
       {%- if target == 'inspection' %} or objections.target_id = split_part(events.evidence_id, '/', 1){% endif %})
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  {%- if event == 'record' %}
+  where events.indicator_code not in {{ states }}
+  {%- endif %}
+  union all
+  {% endfor -%}
+  select
+    uscc,
+    indicator_code,
+    stratum_code,
+    window_months,
+    null as evidence_id,
+    coalesce(max(adverse_weight) filter (where not is_disputed), 0) - max(adverse_weight) as numerator,
+    0::numeric as denominator
+  from record_events
+  group by uscc, indicator_code, stratum_code, window_months
+  having bool_or(is_disputed)
+
 )
 
 select
