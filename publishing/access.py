@@ -15,7 +15,7 @@ from typing import NamedTuple
 from publishing.api_keys import SCOPES, digest_of
 from publishing.problems import ProblemError
 
-LOG_CAPACITY, LOG_SECONDS = 100_000, 0.5
+LOG_CAPACITY, LOG_SECONDS, STOP_SECONDS = 100_000, 0.5, 10
 GRADES = SCOPES
 LISTS = ("tendering", "department", "regulator")
 DETAILS = ("regulator", "enterprise")
@@ -155,11 +155,13 @@ class AccessLog:
                 del self._waiting[: len(taken)]
 
     def stop(self) -> None:
-        """Write what waits and end the thread."""
+        """Write what waits and end the thread; what the database did not take by then is lost, and that is said."""
         self._stopped.set()
         if self._thread:
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=STOP_SECONDS)
             self._thread = None
+        if left := len(self._waiting):
+            logging.getLogger(__name__).error("%d answered requests are not in the access log: it ended first", left)
 
     def _run(self) -> None:
         while not self._stopped.wait(LOG_SECONDS):

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from grade_rows import add_run, uscc
 
 from publishing import api, api_keys, service
-from publishing.access import AccessLog
+from publishing.access import Access, AccessLog
 from publishing.errors import PublishingError
 from publishing.publish import publish
 from warehouse.business_date import arrival
@@ -222,3 +222,57 @@ def test_access_log__cannot_be_written__nothing_is_answered(client, monkeypatch)
     monkeypatch.setattr(AccessLog, "is_full", True)
     answer = client.get(f"/v1/grades/{MINE}", headers=headers)
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "access-log-full")
+
+
+def test_access_log__the_database_away_for_a_while__keeps_every_entry_and_its_order():
+    written, is_away = [], [True]
+
+    def write(entries):
+        if is_away[0]:
+            raise psycopg.OperationalError
+        written.extend(entries)
+
+    log = AccessLog(write)
+    entries = [Access(float(second), "k", "GET", f"/v1/{second}", 200) for second in range(3)]
+    log.add(entries[0])
+    with pytest.raises(psycopg.OperationalError):
+        log.flush()
+    log.add(entries[1])
+    is_away[0] = False
+    log.add(entries[2])
+    log.stop()
+    assert written == entries
+
+
+def test_access_log__ends_while_the_database_is_away__says_how_many_answers_are_not_in_it(caplog):
+    def write(_entries):
+        raise psycopg.OperationalError
+
+    log = AccessLog(write)
+    for second in range(3):
+        log.add(Access(float(second), "k", "GET", "/v1/lists", 200))
+    log.stop()
+    assert caplog.records[-1].levelname == "ERROR" and "3 answered requests" in caplog.text
+
+
+def test_access_log__more_waits_than_it_holds__takes_no_more_requests(monkeypatch):
+    monkeypatch.setattr("publishing.access.LOG_CAPACITY", 2)
+    log = AccessLog(lambda _entries: None)
+    monkeypatch.setattr(log, "_thread", object())  # nobody writes
+    assert not log.is_full
+    for _ in range(2):
+        log.add(Access(0.0, None, "GET", "/v1/lists", 401))
+    assert log.is_full
+
+
+def test_snapshot__half_its_age__is_read_ahead_while_requests_go_on(client):
+    store = service.service().store
+    store.current()
+    store._max_age = 3600.0
+    store._checked -= 1800.0
+    before = store._checked
+    assert store.fresh() is not None  # answered at once, and a thread reads
+    with store._reading:
+        assert store._checked > before
+    store._max_age = 0
+    assert store.fresh() is None
