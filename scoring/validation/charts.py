@@ -21,9 +21,9 @@ def draw(figures: dict[str, Any], details: dict[str, dict[str, Any]], scale: tup
     colours = {"domain": list(scale), "range": [ACCENT, "#8fb8a8", "#c98b4b", QUIET][: len(scale)]}
     drawn = {}
     if firms and firms[0]["quality"] is not None:
-        drawn["quality"] = _points(firms, "quality", "true quality", colours)
+        drawn["quality"] = _points(firms, "quality", "真实质量 true quality", colours)
     if firms:
-        drawn["old_share"] = _points(firms, "old_share", "old-community share", colours)
+        drawn["old_share"] = _points(firms, "old_share", "老旧小区占比 old share", colours)
         rows = [{"score": row["score"], "night": "1"} for row in firms]
         rows += [{"score": score, "night": "2"} for score in figures["later_scores"]]
         drawn["scores"] = _svg(
@@ -32,8 +32,8 @@ def draw(figures: dict[str, Any], details: dict[str, dict[str, Any]], scale: tup
                 "mark": {"type": "line", "interpolate": "step"},
                 "encoding": {
                     "x": {"bin": {"step": 5}, "field": "score", "title": "S"},
-                    "y": {"aggregate": "count", "title": "enterprises"},
-                    "color": {"field": "night", "scale": {"range": [ACCENT, "#c98b4b"]}, "title": "night"},
+                    "y": {"aggregate": "count", "title": "企业数 enterprises"},
+                    "color": {"field": "night", "scale": {"range": [ACCENT, "#c98b4b"]}, "title": "业务日 night"},
                 },
             }
         )
@@ -49,7 +49,7 @@ def draw(figures: dict[str, Any], details: dict[str, dict[str, Any]], scale: tup
                 "data": {"values": rates},
                 "layer": [
                     {"mark": {"type": "bar", "color": ACCENT, "size": 34},
-                     "encoding": {"x": x, "y": {"field": "rate", "type": "quantitative", "title": "event rate"}}},
+                     "encoding": {"x": x, "y": {"field": "rate", "type": "quantitative", "title": "事件率 event rate"}}},
                     {"mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
                      "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}},
                 ],

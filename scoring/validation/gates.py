@@ -54,7 +54,7 @@ class Aim:
 
     def __str__(self) -> str:
         """Return it as people write it."""
-        return {"at_least": "≥", "at_most": "≤", "below": "<"}[self.kind] + f" {self.number:g}"
+        return {"at_least": "≥", "at_most": "≤", "below": "<"}[self.kind] + f" {self.number:.3g}"
 
     def holds(self, value: float) -> bool:
         """Return whether ``value`` satisfies the aim."""

@@ -116,11 +116,21 @@ def flooded(night: Night, bought: dict[str, list[str]]) -> Gate:
     fallen = [row for row in rows if rank.get(row["grade"], 99) > rank.get(row["grade_without"], 99)]
     estimate = Estimate(float(len(fallen)), None, None, len(rows))
     shown = "、".join(f"{row['uscc']} {row['grade_without']} → {row['grade']} ({row['points']:+.2f})" for row in fallen)
-    return judge(
-        "flood", "simulation", names, aim, estimate,
-        why=lambda: Why(
-            f"{shown}：误认定的投诉计入了指标。",
-            f"{shown}: the complaints that were confirmed by mistake count.",
-        ),
-        details={"victims": rows, "largest_loss_points": min((row["points"] for row in rows), default=0.0)},
-    )  # fmt: skip
+    share = st.proportion(len(fallen), len(rows))
+    largest = min((row["points"] for row in rows), default=0.0)
+    rule = night.method.method.hysteresis
+
+    def why() -> Why:
+        low, high = share.low or 0.0, share.high or 0.0
+        points, months = f"{rule.downgrade_at_once_points:f}", rule.downgrade_months
+        return Why(
+            f"{shown}。共 {len(rows)} 家受害，失分最多 {-largest:.2f} 分，均由误认定的投诉所致（未认定的不计分）；降级占比的区间为 "
+            f"{low:.0%}–{high:.0%}。此处不计滞后规则：低于分界不足 {points} 分的，须连续 {months} 个月才降级，其间可就误认定提出异议。",
+            f"{shown}. Of {len(rows)} victims none loses more than {-largest:.2f} points, all by complaints that were "
+            f"confirmed by mistake (the others cost nothing); the interval of the share that falls is {low:.0%} to "
+            f"{high:.0%}. Hysteresis is left out here: less than {points} points below a cut-off binds after {months} "
+            "months only, and until then the mistake can be objected to.",
+        )
+
+    details = {"victims": rows, "largest_loss_points": largest, "share_that_falls": [share.value, share.low, share.high]}
+    return judge("flood", "simulation", names, aim, estimate, why=why, details=details)
