@@ -43,13 +43,14 @@ def draw(figures: dict[str, Any], details: dict[str, dict[str, Any]], scale: tup
         if entry["rate"] is not None
     ]
     if rates:
+        rate = {"field": "rate", "type": "quantitative", "title": "事件率 event rate"}
         x = {"field": "grade", "type": "nominal", "sort": list(scale), "title": None, "axis": {"labelAngle": 0}}
         drawn["events"] = _svg(
             {
                 "data": {"values": rates},
                 "layer": [
                     {"mark": {"type": "bar", "color": ACCENT, "size": 34},
-                     "encoding": {"x": x, "y": {"field": "rate", "type": "quantitative", "title": "事件率 event rate"}}},
+                     "encoding": {"x": x, "y": rate}},
                     {"mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
                      "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}},
                 ],

@@ -124,13 +124,15 @@ def flooded(night: Night, bought: dict[str, list[str]]) -> Gate:
         low, high = share.low or 0.0, share.high or 0.0
         points, months = f"{rule.downgrade_at_once_points:f}", rule.downgrade_months
         return Why(
-            f"{shown}。共 {len(rows)} 家受害，失分最多 {-largest:.2f} 分，均由误认定的投诉所致（未认定的不计分）；降级占比的区间为 "
-            f"{low:.0%}–{high:.0%}。此处不计滞后规则：低于分界不足 {points} 分的，须连续 {months} 个月才降级，其间可就误认定提出异议。",
+            f"{shown}。共 {len(rows)} 家受害，失分最多 {-largest:.2f} 分，均由误认定的投诉所致（未认定的不计分）；"
+            f"降级占比的区间为 {low:.0%}–{high:.0%}。此处不计滞后规则：低于分界不足 {points} 分的，"
+            f"须连续 {months} 个月才降级，其间可就误认定提出异议。",
             f"{shown}. Of {len(rows)} victims none loses more than {-largest:.2f} points, all by complaints that were "
             f"confirmed by mistake (the others cost nothing); the interval of the share that falls is {low:.0%} to "
             f"{high:.0%}. Hysteresis is left out here: less than {points} points below a cut-off binds after {months} "
             "months only, and until then the mistake can be objected to.",
         )
 
-    details = {"victims": rows, "largest_loss_points": largest, "share_that_falls": [share.value, share.low, share.high]}
+    falls = [share.value, share.low, share.high]
+    details = {"victims": rows, "largest_loss_points": largest, "share_that_falls": falls}
     return judge("flood", "simulation", names, aim, estimate, why=why, details=details)
