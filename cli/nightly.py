@@ -29,11 +29,15 @@ ORDER = (
     "ingest_inspections",
     "ingest_funds",
     "build_warehouse",
+    "supervise_region",
     "grade_enterprises",
     "publish_grades",
     "build_scorecards",
 )
-NEEDS = {"grade_enterprises": "build_warehouse"}  # marts of two nights must not be graded; all else goes on by itself
+NEEDS = {  # marts of two nights must be neither graded nor supervised; all else goes on by itself
+    "grade_enterprises": "build_warehouse",
+    "supervise_region": "build_warehouse",
+}
 NIGHT_LOCK = 20260401  # one night, or one scheduler, at a time on a warehouse
 MARKS = {
     "done": "[green]✓[/green]",

@@ -56,6 +56,13 @@ from ops.stage_runs where business_date = %(business_date)s group by stage
 DELIVERIES = """
 select status, count(*) as count from publishing.outbox group by status order by status
 """
+ALERTS = """
+select alerts.kind_code, alerts.severity_code, count(*) filter (where state_code = 'open') as open_count,
+  count(*) filter (where first_seen_on = %(business_date)s) as raised_count
+from supervision.alerts as alerts
+group by kind_code, severity_code having count(*) filter (where state_code = 'open') > 0
+order by array_position(array['serious', 'general', 'minor'], severity_code), open_count desc, kind_code
+"""
 TROUBLES = """
 select stage, step, status, message from ops.stage_runs
 where business_date = %(business_date)s and status in ('failed', 'stopped by gate') order by finished_at
@@ -72,6 +79,7 @@ def print_summary(console: Console, business_date: date, *, seconds: Mapping[str
         _feeds(console, rows(FEEDS))
         _gates(console, rows(GATES))
         _grades(console, rows(GRADES), rows(DELIVERIES))
+        _alerts(console, rows(ALERTS))
         _seconds(console, rows(STAGES), seconds)
         _troubles(console, rows(TROUBLES))
     _where_next(console, business_date, log)
@@ -115,6 +123,13 @@ def _grades(console: Console, grades: list[dict[str, Any]], deliveries: list[dic
     console.print(f"等级 grades: {found}", highlight=False)
     sent = ", ".join(f"{row['count']} {row['status']}" for row in deliveries) or "none"
     console.print(f"推送 deliveries to tendering so far: {sent}", highlight=False)
+
+
+def _alerts(console: Console, rows: list[dict[str, Any]]) -> None:
+    raised = sum(row["raised_count"] for row in rows)
+    kinds = ", ".join(f"{row['kind_code']} {row['open_count']}" for row in rows) or "none"
+    text = f"预警 open alerts: {kinds}; {raised} raised tonight (property-credit alerts list)"
+    console.print(text, highlight=False, soft_wrap=True)
 
 
 def _seconds(console: Console, rows: list[dict[str, Any]], seconds: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What the eight DAGs share: assets, deadlines, defaults, and how a task learns which night it computes.
+"""What the DAGs share: assets, deadlines, defaults, and how a task learns which night it computes.
 
 Owns names and times. Must not import a package of the house: a DAG file is parsed every few seconds, so what does the
 work (``cli.steps``) is imported inside the tasks.

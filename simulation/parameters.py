@@ -181,6 +181,14 @@ class Assessments(_Section):
     escalated_share: float
 
 
+class Exits(_Section):
+    """How a leaving firm goes about it; spans are chances at quality 0 and 1."""
+
+    street_informed: Span
+    street_present: Span
+    notice_in_time: Span
+
+
 class Lags(_Section):
     """Days between an event and its row at the office that sends it, and the share of rows corrected later."""
 
@@ -215,6 +223,7 @@ class Preset(_Section):
     inspections: Inspections
     funds: Funds
     registers: Registers
+    exits: Exits
     assessments: Assessments
     lags: Lags
     dirt: Dirt

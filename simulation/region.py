@@ -18,6 +18,7 @@ from simulation.assessments import make_handovers, make_lifts, make_standard_ass
 from simulation.complaints import make_complaints
 from simulation.details import with_accident_details, with_escalations
 from simulation.dirt import plant
+from simulation.exits import supervised_as_known, with_street_at_exits
 from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
 from simulation.ledgers import make_funds
@@ -87,6 +88,7 @@ def make_region(preset: str, *, seed: int, through: date) -> Region:
         "handovers": make_handovers(want, managers, communities, tenures, seed=seed),
         "reporting_records": make_reporting_records(want, managers, tenures, **span),
     }
+    tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
     region = Region(tables, managers, communities, tenures, want, through)
     return _with_objections(region, seed=seed, last=last)
 
@@ -178,6 +180,7 @@ def simulate(
         },
         "future_events": future_events(region, months=_AHEAD_MONTHS),
         "bought_complaints": bought_complaints(region),
+        "alerts": {str(day): supervised_as_known(region.tables, day) for day in days},
         "deliveries": [],
         "dirt": [],
         "duplicates": [],

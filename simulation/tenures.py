@@ -171,7 +171,7 @@ def _assemble(
     size = len(order)
     open_ended = end > horizon_day
     ended = np.where(open_ended, NEVER, end)
-    notice = np.where((reason == 2) & ~open_ended, end - rng.integers(60, 120, size), NEVER)
+    notice = np.where((reason == 2) & ~open_ended, end - rng.integers(92, 152, size), NEVER)
     firm = managers.kind[manager] == FIRM
     complete = rng.random(size) < managers.chance("filing", manager, start, preset.contracts.filing_complete)
     filed = np.where(firm & (complete | (rng.random(size) < 0.5)), start + rng.integers(3, 30, size), NEVER)

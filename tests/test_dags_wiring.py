@@ -22,7 +22,7 @@ def dags(migrated_template):
     return nightly.load_dags()
 
 
-def test_dags__all_eight__load_under_their_file_names(dags):
+def test_dags__all__load_under_their_file_names(dags):
     assert set(dags) == set(nightly.ORDER) == {path.stem for path in FILES}
     assert all(Path(dag.fileloc).stem == name for name, dag in dags.items())
 

@@ -32,6 +32,7 @@ FEED = Feed(
         Field("is_takeover", "boolean", "是否承接接管", "take-over of an abandoned or old community"),
         Field("takeover_certified_on", "date", "接管认定日期", "take-over certified on"),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field("street_informed_on", "date", "告知街道日期", "street informed of the exit on"),
     ),
     rules=(
         RowRule(

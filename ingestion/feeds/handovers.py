@@ -26,6 +26,7 @@ FEED = Feed(
         Field("are_facilities_complete", "boolean", "设施设备完好", "facilities handed over"),
         Field("are_accounts_complete", "boolean", "账目结清", "accounts settled"),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field("is_street_present", "boolean", "街道到场见证", "street present at the handover"),
     ),
     rules=(
         RowRule(

@@ -1,0 +1,137 @@
+"""``property-credit alerts …``: what supervision found, and what officers decide about it."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from cli import output
+from cli.output import Format, console, errors_for_people, print_rows
+
+alerts_app = typer.Typer(help="资金与退出预警 · alerts on money and exits.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.add_typer(alerts_app, name="alerts")
+
+
+def _date(text: str) -> date:
+    from warehouse import business_date
+
+    try:
+        return business_date.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Output = Annotated[Format, typer.Option("--format", help="text for people, json for programs.")]
+AlertId = Annotated[str, typer.Argument(help="The alert's id, as `alerts list` prints it.")]
+By = Annotated[str, typer.Option(help="Code of the officer or office that decides, never a name.")]
+Reason = Annotated[str, typer.Option(help="One sentence; nothing about a person.")]
+On = Annotated[
+    date | None, typer.Option("--on", parser=_date, metavar="YYYY-MM-DD", help="Default: the day after the newest night.")
+]
+
+
+@alerts_app.command("list")
+def list_alerts(
+    state: Annotated[str | None, typer.Option(help="open, explained, confirmed or closed.")] = None,
+    kind: Annotated[str | None, typer.Option(help="One kind, such as management_vacuum.")] = None,
+    region: Annotated[str | None, typer.Option(help="A region and all below it, such as 1502 or 150203.")] = None,
+    uscc: Annotated[str | None, typer.Option(help="One enterprise.")] = None,
+    output_format: Output = Format.TEXT,
+) -> None:
+    """List alerts, the most severe and newest first."""
+    from supervision.decisions import alerts
+    from supervision.errors import SupervisionError
+
+    with errors_for_people(SupervisionError):
+        _ready()
+        rows = alerts(state=state, kind=kind, region=region, uscc=uscc)
+    if output_format is Format.JSON:
+        output.print_json(rows)
+        return
+    short = [
+        {name: row[name] for name in ("alert_id", "severity_code", "state_code", "region_code", "first_on", "amount_cny")}
+        for row in rows
+    ]
+    print_rows(short, output=output_format, title=f"预警 alerts: {len(rows)}")
+
+
+@alerts_app.command("show")
+def show(alert_id: AlertId, output_format: Output = Format.TEXT) -> None:
+    """Show one alert with its evidence rows and what was decided about it."""
+    from supervision.decisions import alert
+    from supervision.errors import SupervisionError
+
+    with errors_for_people(SupervisionError):
+        _ready()
+        found = alert(alert_id)
+    if output_format is Format.JSON:
+        output.print_json(found)
+        return
+    _print(found)
+
+
+@alerts_app.command("explain")
+def explain(alert_id: AlertId, by: By, reason: Reason, on: On = None) -> None:
+    """Record an accepted explanation; the alert stays in the register and never counts."""
+    _decide(alert_id, "explained", by=by, reason=reason, decided_on=on)
+
+
+@alerts_app.command("confirm")
+def confirm(
+    alert_id: AlertId,
+    by: By,
+    reason: Reason,
+    document: Annotated[str, typer.Option(help="Number of the determination 认定文书号: a confirmed alert counts.")],
+    record: Annotated[
+        str | None, typer.Option(help="Public credit record of the same case, which then counts instead.")
+    ] = None,
+    on: On = None,
+) -> None:
+    """Confirm an alert; from the next night on it counts in the grade, as docs/supervision-funds.md says."""
+    _decide(alert_id, "confirmed", by=by, reason=reason, decided_on=on, document_no=document, record_id=record)
+
+
+@alerts_app.command("close")
+def close(alert_id: AlertId, by: By, reason: Reason, on: On = None) -> None:
+    """Close an alert for good; it stays closed while its rows stand, and counts no longer."""
+    _decide(alert_id, "closed", by=by, reason=reason, decided_on=on)
+
+
+@alerts_app.command("reopen")
+def reopen(alert_id: AlertId, by: By, reason: Reason, on: On = None) -> None:
+    """Take a decision back: the alert is open again."""
+    _decide(alert_id, "open", by=by, reason=reason, decided_on=on)
+
+
+def _decide(alert_id: str, state: str, **what: Any) -> None:
+    from supervision.decisions import decide
+    from supervision.errors import SupervisionError
+
+    with errors_for_people(SupervisionError):
+        _ready()
+        made = decide(alert_id, state, **what)
+    console.print(
+        f"{made.alert_id}: {made.state_code} by {made.decided_by} on {made.decided_on}; "
+        f"known from the night of {made.known_on} on",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _print(found: dict[str, Any]) -> None:
+    for name in ("alert_id", "state_code", "severity_code", "uscc", "community_id", "region_code", "account_no",
+                 "first_on", "amount_cny", "first_seen_on", "last_seen_on"):  # fmt: skip
+        if found[name] is not None:
+            console.print(f"{name:<14} {found[name]}", highlight=False)
+    for part in found["evidence"]:
+        console.print(f"依据 {part['feed']}: {', '.join(part['ids'])}", highlight=False, soft_wrap=True)
+    print_rows(found["decisions"], output=Format.TEXT, title="处理 decisions")
+
+
+def _ready() -> None:
+    from warehouse.migrate import migrate
+
+    migrate()

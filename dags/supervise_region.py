@@ -1,0 +1,37 @@
+"""监管 · what must be told to an office: alerts on money and exits.
+
+Wakes when the marts are built, or at 04:30 (Asia/Shanghai).
+
+**When it fails**: the register of alerts stands as the night before left it, nothing is told twice or lost: clear the
+task. Alerts never hold back a grade; only one that somebody confirmed counts in one.
+"""
+
+from airflow.sdk import dag, task
+from wiring import MARTS, asset, defaults, night_parameter, run_step, when
+
+ALERTS = asset("supervision/alerts")
+
+
+@dag(
+    dag_id="supervise_region",
+    schedule=when([MARTS], deadline="04:30"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=defaults("supervision", minutes=30),
+    params=night_parameter(),
+    tags=["supervision", "nightly"],
+    doc_md=__doc__,
+)
+def supervise_region():
+    """Wire the steps of supervision."""
+
+    @task(outlets=[ALERTS])
+    def raise_alerts(*, outlet_events=None):
+        from cli.supervision_steps import raise_alerts
+
+        return run_step(raise_alerts, outlets={ALERTS: outlet_events[ALERTS]})
+
+    raise_alerts()
+
+
+supervise_region()

@@ -1,0 +1,101 @@
+-- What calls for an alert about exits, by what is known tonight: the exit itself, its handover, and what it left behind.
+with exits as (
+
+  select * from {{ ref('int_exits__resolved') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('stg_communities') }}
+
+),
+
+spells as (
+
+  select * from {{ ref('int_spells__resolved') }}
+
+),
+
+judged as (
+
+  select
+    exits.*,
+    exits.required_notice_days is not null and exits.notice_given_on is null as is_without_notice,
+    exits.required_notice_days is not null and exits.notice_days < exits.required_notice_days as is_notice_short,
+    exits.handover_completed_on is null and exits.handover_due_on < {{ business_date() }} as is_handover_overdue,
+    exits.handover_completed_on is not null
+      and not coalesce(exits.are_documents_complete and exits.are_facilities_complete and exits.are_accounts_complete, false)
+      as is_handover_incomplete,
+    exits.handover_completed_on is not null and not coalesce(exits.is_street_present, false) as is_without_street
+  from exits
+
+),
+
+{% set kinds = [
+  ('exit_without_notice', 'is_without_notice', 'ended_on'),
+  ('exit_notice_short', 'is_notice_short', 'ended_on'),
+  ('exit_street_not_informed', 'not is_street_informed', 'ended_on'),
+  ('handover_overdue', 'is_handover_overdue', 'handover_due_on + 1'),
+  ('handover_incomplete', 'is_handover_incomplete', 'handover_completed_on'),
+  ('handover_without_street', 'is_without_street', 'handover_completed_on'),
+] -%}
+of_exits as (
+
+  {% for kind_code, condition, first_on in kinds -%}
+  select
+    '{{ kind_code }}/' || contract_id as alert_id,
+    '{{ kind_code }}' as kind_code,
+    uscc,
+    community_id,
+    region_code,
+    {{ first_on }} as first_on,
+    case when handover_id is null or '{{ kind_code }}' like 'exit%'
+      then jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(contract_id)))
+      else jsonb_build_array(
+        jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(contract_id)),
+        jsonb_build_object('feed', 'handovers', 'ids', jsonb_build_array(handover_id)))
+    end as evidence,
+    {{ is_raisable('ended_on') }} as is_raisable
+  from judged
+  where {{ condition }}
+  {% if not loop.last %}union all{% endif %}
+  {% endfor %}
+),
+
+last_spells as (
+
+  select distinct on (community_id)
+    community_id,
+    ends_on,
+    uscc,
+    contract_id
+  from spells
+  order by community_id, ends_on desc
+
+),
+
+vacuums as (
+
+  select
+    'management_vacuum/' || communities.community_id || coalesce('/' || (last_spells.ends_on + 1), '') as alert_id,
+    'management_vacuum' as kind_code,
+    last_spells.uscc,
+    communities.community_id,
+    communities.region_code,
+    last_spells.ends_on + 1 as first_on,
+    case when last_spells.contract_id is null
+      then jsonb_build_array(jsonb_build_object('feed', 'communities', 'ids', jsonb_build_array(communities.community_id)))
+      else jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(last_spells.contract_id)))
+    end as evidence,
+    true as is_raisable
+  from communities
+  left join last_spells
+    on last_spells.community_id = communities.community_id
+  where coalesce(last_spells.ends_on < {{ business_date() }}, true)
+
+)
+
+select * from of_exits
+union all
+select * from vacuums

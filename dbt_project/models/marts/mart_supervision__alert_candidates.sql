@@ -1,0 +1,43 @@
+-- What calls for an alert tonight. Supervision takes it into its register: raises what is new, closes what is gone.
+with kinds as (
+
+  select * from {{ ref('alert_kinds') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('dim_community') }}
+
+),
+
+detected as (
+
+  select
+    alert_id, kind_code, uscc, community_id, region_code, null::text as account_no, first_on,
+    null::numeric as amount_cny, evidence, is_raisable
+  from {{ ref('int_exit_alerts__detected') }}
+
+)
+
+select
+  detected.alert_id,
+  detected.kind_code,
+  kinds.label_zh,
+  kinds.label_en,
+  kinds.severity_code,
+  kinds.level_code,
+  detected.uscc,
+  detected.community_id,
+  communities.community_name,
+  detected.region_code,
+  detected.account_no,
+  detected.first_on,
+  detected.amount_cny::numeric(18, 2) as amount_cny,
+  detected.evidence,
+  detected.is_raisable
+from detected
+left join kinds
+  on kinds.kind_code = detected.kind_code
+left join communities
+  on communities.community_id = detected.community_id
