@@ -1,6 +1,8 @@
 """``property-credit alerts …``: what supervision found, and what officers decide about it."""
 
+from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +10,7 @@ import typer
 from cli import output
 from cli.output import Format, console, errors_for_people, print_rows
 
+SHOWN = 10  # wrong and missing alerts that a message names
 alerts_app = typer.Typer(help="资金与退出预警 · alerts on money and exits.", no_args_is_help=True)
 
 
@@ -30,7 +33,8 @@ AlertId = Annotated[str, typer.Argument(help="The alert's id, as `alerts list` p
 By = Annotated[str, typer.Option(help="Code of the officer or office that decides, never a name.")]
 Reason = Annotated[str, typer.Option(help="One sentence; nothing about a person.")]
 On = Annotated[
-    date | None, typer.Option("--on", parser=_date, metavar="YYYY-MM-DD", help="Default: the day after the newest night.")
+    date | None,
+    typer.Option("--on", parser=_date, metavar="YYYY-MM-DD", help="Default: the day after the newest night."),
 ]
 
 
@@ -52,8 +56,9 @@ def list_alerts(
     if output_format is Format.JSON:
         output.print_json(rows)
         return
+    shown = {"severity": "severity_code", "state": "state_code", "region": "region_code", "since": "first_on"}
     short = [
-        {name: row[name] for name in ("alert_id", "severity_code", "state_code", "region_code", "first_on", "amount_cny")}
+        {"alert": row["alert_id"], **{label: row[name] for label, name in shown.items()}, "CNY": row["amount_cny"]}
         for row in rows
     ]
     print_rows(short, output=output_format, title=f"预警 alerts: {len(rows)}")
@@ -105,6 +110,42 @@ def close(alert_id: AlertId, by: By, reason: Reason, on: On = None) -> None:
 def reopen(alert_id: AlertId, by: By, reason: Reason, on: On = None) -> None:
     """Take a decision back: the alert is open again."""
     _decide(alert_id, "open", by=by, reason=reason, decided_on=on)
+
+
+@alerts_app.command("evaluate")
+def evaluate(
+    manifest: Annotated[Path, typer.Option(help="manifest.json of a simulated region.")],
+    night: Annotated[date, typer.Option("--business-date", parser=_date, metavar="YYYY-MM-DD")],
+    output_format: Output = Format.TEXT,
+) -> None:
+    """Precision and recall of a night's alerts on a simulated region; exit 1 when any is wrong or missing."""
+    from supervision.errors import SupervisionError
+    from supervision.evaluation import evaluate as compare_with
+
+    with errors_for_people(SupervisionError):
+        _ready()
+        reports = compare_with(manifest, night)
+    rows = [{**asdict(report), "precision": report.precision, "recall": report.recall} for report in reports]
+    if output_format is Format.JSON:
+        output.print_json(rows)
+    else:
+        short = [
+            {
+                "kind": report.kind_code, "found": report.found, "wanted": report.wanted,
+                "precision": _share(report.precision), "recall": _share(report.recall),
+            }
+            for report in reports
+        ]  # fmt: skip
+        print_rows(short, output=output_format, title=f"预警质量 alerts against the truth, {night}")
+    odd = [f"wrong {subject}" for report in reports for subject in report.wrong]
+    odd += [f"missing {subject}" for report in reports for subject in report.missing]
+    if odd:
+        more = f"; and {len(odd) - SHOWN} more (--format json)" if len(odd) > SHOWN else ""
+        output.fail("; ".join(odd[:SHOWN]) + more, code=1)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _decide(alert_id: str, state: str, **what: Any) -> None:

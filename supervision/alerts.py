@@ -19,8 +19,8 @@ RAISE = """
 with fresh as (
   insert into supervision.alerts (alert_id, kind_code, severity_code, uscc, community_id, region_code, account_no,
     first_on, amount_cny, evidence, first_seen_on, last_seen_on, raised_at)
-  select alert_id, kind_code, severity_code, uscc, community_id, region_code, account_no, first_on, amount_cny, evidence,
-    %(night)s, %(night)s, now()
+  select alert_id, kind_code, severity_code, uscc, community_id, region_code, account_no, first_on, amount_cny,
+    evidence, %(night)s, %(night)s, now()
   from marts.mart_supervision__alert_candidates
   where is_raisable
   on conflict (alert_id) do nothing
@@ -63,8 +63,8 @@ with chosen as (
   from chosen where chosen.alert_id = alerts.alert_id
   returning alerts.alert_id, alerts.state_code, alerts.kind_code, alerts.uscc, alerts.community_id, alerts.first_on
 )
-insert into supervision.alert_decisions (alert_id, decision_number, state_code, decided_by, decided_on, known_on, reason,
-  document_no, record_id, kind_code, uscc, community_id, first_on, received_at)
+insert into supervision.alert_decisions (alert_id, decision_number, state_code, decided_by, decided_on, known_on,
+  reason, document_no, record_id, kind_code, uscc, community_id, first_on, received_at)
 select moved.alert_id, coalesce(last.decision_number, 0) + 1, moved.state_code, %(by)s, %(night)s, %(known_on)s,
   %(reason)s, last.document_no, last.record_id, moved.kind_code, moved.uscc, moved.community_id, moved.first_on, now()
 from moved
@@ -77,7 +77,8 @@ CLOSED = """
   select alerts.alert_id, 'closed' as state_code
   from supervision.alerts as alerts
   where alerts.state_code <> 'closed'
-    and not exists (select from marts.mart_supervision__alert_candidates as found where found.alert_id = alerts.alert_id)
+    and not exists (
+      select from marts.mart_supervision__alert_candidates as found where found.alert_id = alerts.alert_id)
 """
 REOPENED = """
   select alerts.alert_id, coalesce((
@@ -111,8 +112,9 @@ class AlertsReport:
 def raise_alerts(night: date) -> AlertsReport:
     """Take what the marts call for on ``night`` into the register, in one transaction.
 
-    A new alert gets one notice. One whose rows are gone closes itself, whatever its state, and keeps its decisions; when
-    they come back it is the same alert in the state it had, without another notice. What a person closed stays closed.
+    A new alert gets one notice. One whose rows are gone closes itself, whatever its state, and keeps its decisions;
+    when they come back it is the same alert in the state it had, without another notice. What a person closed stays
+    closed.
     The marts must hold ``night``; a night before the register's newest one changes nothing.
     """
     with connect("pc_supervision") as connection:

@@ -1,4 +1,4 @@
-"""What people decide about an alert: explained, confirmed by whom, closed; never rewritten, known from the next night on.
+"""What people decide about an alert: explained, confirmed by whom, closed; never rewritten, known to later nights.
 
 Owns the transitions and what each needs. A confirmation counts in a grade only from the night after it, by way of the
 warehouse; nothing here touches a grade.
@@ -24,16 +24,16 @@ ALLOWED: Mapping[str, Sequence[str]] = {  # to: from
     "closed": ("open", "explained", "confirmed"),
 }
 LIST = """
-select alert_id, kind_code, severity_code, state_code, uscc, community_id, region_code, account_no, first_on, amount_cny,
-  first_seen_on, last_seen_on
+select alert_id, kind_code, severity_code, state_code, uscc, community_id, region_code, account_no, first_on,
+  amount_cny, first_seen_on, last_seen_on
 from supervision.alerts
 where (%(state)s::text is null or state_code = %(state)s) and (%(kind)s::text is null or kind_code = %(kind)s)
   and (%(region)s::text is null or region_code like %(region)s) and (%(uscc)s::text is null or uscc = %(uscc)s)
 order by array_position(array['serious', 'general', 'minor'], severity_code), first_on desc nulls last, alert_id
 """
 RECORD = """
-insert into supervision.alert_decisions (alert_id, decision_number, state_code, decided_by, decided_on, known_on, reason,
-  document_no, record_id, kind_code, uscc, community_id, first_on, received_at)
+insert into supervision.alert_decisions (alert_id, decision_number, state_code, decided_by, decided_on, known_on,
+  reason, document_no, record_id, kind_code, uscc, community_id, first_on, received_at)
 select alerts.alert_id, coalesce((select max(decision_number) from supervision.alert_decisions as decisions
     where decisions.alert_id = alerts.alert_id), 0) + 1,
   %(state)s, %(by)s, %(decided_on)s, %(known_on)s, %(reason)s, %(document_no)s, %(record_id)s,
@@ -106,7 +106,9 @@ def decide(
     if not by.strip() or by == PLATFORM or not reason.strip():
         raise SupervisionError("a decision needs the code of who decided (--by) and a reason (--reason)")
     if state == "confirmed" and not (document_no or "").strip():
-        raise SupervisionError("a confirmation needs the number of the determination (--document): it counts in a grade")
+        raise SupervisionError(
+            "a confirmation needs the number of the determination (--document): it counts in a grade"
+        )
     with connect("pc_supervision") as connection:
         now = _state(connection, alert_id)
         if now not in ALLOWED[state]:

@@ -25,6 +25,7 @@ WOKEN = (
     "ingest_inspections",
     "ingest_funds",
     "build_warehouse",
+    "supervise_region",
     "grade_enterprises",
     "publish_grades",
     "build_scorecards",

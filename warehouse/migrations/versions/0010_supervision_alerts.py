@@ -16,7 +16,7 @@ def upgrade() -> None:
         alter table raw.handovers add column is_street_present boolean;
 
         create table supervision.alerts (                  -- what stands tonight; the past is in alert_decisions
-          alert_id      text primary key,                  -- <kind_code>/<subject>[/<occasion>]: the same case, the same id
+          alert_id      text primary key,                  -- <kind_code>/<subject>[/<occasion>]: one case, one id
           kind_code     text not null,                     -- seed alert_kinds
           severity_code text not null check (severity_code in ('minor', 'general', 'serious')),
           uscc          text,
@@ -38,12 +38,12 @@ def upgrade() -> None:
           alert_id        text not null references supervision.alerts,
           decision_number integer not null,
           state_code      text not null check (state_code in ('open', 'explained', 'confirmed', 'closed')),
-          decided_by      text not null,                   -- code of an officer or office; 'platform': nobody, the rows did
+          decided_by      text not null,                   -- code of an officer or office; 'platform': its rows did
           decided_on      date not null,
           known_on        date not null,                   -- the first night that counts it
           reason          text not null,
           document_no     text,                            -- of the determination behind a confirmation
-          record_id       text,                            -- the public credit record of the same case, which counts instead
+          record_id       text,                            -- public credit record of the same case: counts instead
           kind_code       text not null,                   -- as it stood when it was decided
           uscc            text,
           community_id    text,
