@@ -45,16 +45,11 @@ _KEYS = """
     select key_id, public_key, previous_key_id, previous_signature, signature, reason
     from publishing.signing_keys order by recorded_at
 """
-_HASHES = "select leaf_hash from publishing.log_leaves where leaf_index <= %(size)s order by leaf_index"
 _METHOD = "select method_version, content_sha256, document from publishing.methods where method_version = %(version)s"
 
 
 def _keys() -> list[dict[str, Any]]:
     return service().fetch(_KEYS)
-
-
-def _hashes(size: int) -> list[bytes]:
-    return [bytes(row["leaf_hash"]) for row in service().fetch(_HASHES, {"size": size})]
 
 
 def _not_found(kind: str, title: str, detail: str) -> ProblemError:
@@ -135,7 +130,7 @@ def prove_inclusion(
     if not leaf:
         raise _not_found("no-grade", "没有已发布的等级 no published grade", f"the log holds no such version of {code}.")
     head = service().fetch(_NEWEST_HEAD)[0]
-    payload = log.inclusion_file(leaf[0], head, _hashes(head["tree_size"]), _keys())
+    payload = log.inclusion_file(leaf[0], head, service().log_tree(head), _keys())
     return respond(request, payload, snapshot.age)
 
 
@@ -156,8 +151,8 @@ def prove_consistency(
         raise _not_found(
             "no-root", "没有该日志根 no such root", "first and second are sizes of published roots: /v1/log/heads"
         )
-    hashes = _hashes(newest[0]["tree_size"])
-    return respond(request, log.consistency_file(earlier[0], newest[0], hashes, _keys()), snapshot.age)
+    tree = service().log_tree(newest[0])
+    return respond(request, log.consistency_file(earlier[0], newest[0], tree, _keys()), snapshot.age)
 
 
 @router.get("/v1/methods/{version}", response_model=MethodDocument, responses=WITH_PATH)

@@ -82,15 +82,15 @@ def _append(
     kind: str,
     rows: list[dict[str, Any]],
 ) -> None:
-    first = tree.get_size()
+    first = len(tree)
     frontier = tree.frontier(first)
     entries = [
         {**{name: row[name] for name in ENTRY_FIELDS}, "valid_from": row["valid_from"].isoformat()} for row in rows
     ]
     contents = [signing.canonical(entry) for entry in entries]
     for content in contents:
-        tree.append_entry(content)
-    size, root = tree.get_size(), tree.get_root().hex()
+        tree.append(merkle.leaf_hash(content))
+    size, root = len(tree), tree.root().hex()
     about = {
         "list_id": list_id,
         "publication_id": publication["publication_id"],
@@ -158,28 +158,26 @@ def head_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def inclusion_file(
-    leaf: dict[str, Any], head: dict[str, Any], hashes: list[bytes], keys: list[dict[str, Any]]
+    leaf: dict[str, Any], head: dict[str, Any], tree: merkle.PublishedTree, keys: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return the proof that one grade version lies in the log under a signed head."""
-    proof = merkle.PublishedTree(hashes[: head["tree_size"]]).prove_inclusion(leaf["leaf_index"], head["tree_size"])
+    """Return the proof that one grade version lies in the log under a signed head; ``tree`` has its leaves or more."""
     return {
         "format": INCLUSION_FORMAT,
         "leaf_index": leaf["leaf_index"],
         "entry": json.loads(leaf["entry"]),
-        "proof": proof.serialize(),
+        "proof": tree.prove_inclusion(leaf["leaf_index"], head["tree_size"]),
         "tree_head": head_of(head),
         "keys": keys,
     }
 
 
 def consistency_file(
-    first: dict[str, Any], second: dict[str, Any], hashes: list[bytes], keys: list[dict[str, Any]]
+    first: dict[str, Any], second: dict[str, Any], tree: merkle.PublishedTree, keys: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the proof that the later of two signed heads only adds leaves to the earlier one."""
-    tree = merkle.PublishedTree(hashes[: second["tree_size"]])
     return {
         "format": CONSISTENCY_FORMAT,
-        "proof": tree.prove_consistency(first["tree_size"], second["tree_size"]).serialize(),
+        "proof": tree.prove_consistency(first["tree_size"], second["tree_size"]),
         "first_head": head_of(first),
         "second_head": head_of(second),
         "keys": keys,

@@ -3,6 +3,7 @@
 Owns the one process-wide service. Reads as role pc_api, which sees published data only.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -15,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg.rows import dict_row
 from sqlalchemy import QueuePool
 
+from publishing import merkle
 from publishing.access import (
     Access,
     AccessLog,
@@ -38,6 +40,12 @@ from warehouse.business_date import last_closed
 LOG_SLICE, LOG_REST_SECONDS = 25, 0.001
 
 
+_LEAVES = """
+    select leaf_hash from publishing.log_leaves
+    where leaf_index > %(after)s and leaf_index <= %(size)s order by leaf_index
+"""
+
+
 class Service:
     """The parts of the one process that serves. A test makes its own with ``max_age_seconds=0``."""
 
@@ -46,6 +54,7 @@ class Service:
         self.keys, self.limit = Keys(), RateLimit()
         self.log = AccessLog(self._write_log)
         self.store = Store(self.fetch, self.keys, today, max_age_seconds=max_age_seconds)
+        self._tree, self._growing = merkle.PublishedTree(), threading.Lock()
 
     def fetch(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one reading statement; a pooled connection that died since is replaced once."""
@@ -60,6 +69,21 @@ class Service:
             finally:
                 borrowed.close()
         raise AssertionError
+
+    def log_tree(self, head: dict[str, Any]) -> merkle.PublishedTree:
+        """Return the log's tree with the leaves under ``head`` or more: it only grows, so each leaf is read once.
+
+        A tree that does not lead to the head's root is read anew: the database was put back from a backup.
+        """
+        size = head["tree_size"]
+        with self._growing:
+            for tree in (self._tree, merkle.PublishedTree()):
+                for row in self.fetch(_LEAVES, {"after": len(tree), "size": size}):
+                    tree.append(bytes(row["leaf_hash"]))
+                self._tree = tree
+                if tree.root(size).hex() == head["root"]:
+                    break
+            return tree
 
     def close(self) -> None:
         """Write the access log out and close the connections."""

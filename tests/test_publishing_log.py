@@ -55,6 +55,10 @@ def hashes() -> list[bytes]:
     return [bytes(row["leaf_hash"]) for row in rows("select leaf_hash from publishing.log_leaves order by leaf_index")]
 
 
+def tree() -> merkle.PublishedTree:
+    return merkle.PublishedTree(hashes())
+
+
 def saved(tmp_path, content: dict):
     path = tmp_path / "saved.json"
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
@@ -67,7 +71,7 @@ def list_file(list_id: str = "2026-Q4") -> dict:
 
 def inclusion_file(code: str = CODES[2]) -> dict:
     leaf = rows("select leaf_index, entry from publishing.log_leaves where uscc = %s order by leaf_index limit 1", code)
-    return log.inclusion_file(leaf[0], heads()[-1], hashes(), public_keys())
+    return log.inclusion_file(leaf[0], heads()[-1], tree(), public_keys())
 
 
 def verify(tmp_path, content: dict, key: int = 0):
@@ -80,7 +84,7 @@ def verify(tmp_path, content: dict, key: int = 0):
 def test_root__from_subtrees_and_new_leaves__is_the_trees(before, added):
     leaves = [merkle.leaf_hash(bytes([n])) for n in range(before + added)]
     tree = merkle.PublishedTree(leaves)
-    assert merkle.root_of(tree.frontier(before), before, leaves[before:]) == tree.get_root().hex()
+    assert merkle.root_of(tree.frontier(before), before, leaves[before:]) == tree.root().hex()
 
 
 def test_list__as_published__is_verified_with_a_public_key_alone(keys, tmp_path):
@@ -152,16 +156,16 @@ def test_log__rewritten_by_us__cannot_be_made_consistent_with_a_saved_head(keys,
     publish_night(0)
     saved_head = heads()[0]
     publish_night(1, "AA")
-    honest = log.consistency_file(saved_head, heads()[-1], hashes(), public_keys())
+    honest = log.consistency_file(saved_head, heads()[-1], tree(), public_keys())
     assert "changed none" in verify(tmp_path, honest).said_en
     forged = [merkle.leaf_hash(b"forged"), *hashes()[1:]]
     with connect("pc_publishing") as connection:
         key = signing.current(connection)
     newest = dict(heads()[-1])
-    head = {**json.loads(newest["head"]), "root": merkle.PublishedTree(forged).get_root().hex()}
+    head = {**json.loads(newest["head"]), "root": merkle.PublishedTree(forged).root().hex()}
     newest["head"], newest["head_signature"] = json.dumps(head), key.sign(signing.canonical(head))
     with pytest.raises(VerificationError, match="consistency proof does not hold"):
-        verify(tmp_path, log.consistency_file(saved_head, newest, forged, public_keys()))
+        verify(tmp_path, log.consistency_file(saved_head, newest, merkle.PublishedTree(forged), public_keys()))
 
 
 @pytest.mark.parametrize("part", ["entry", "leaf_index", "proof"])
@@ -173,7 +177,7 @@ def test_inclusion__changed__does_not_hold(keys, tmp_path, part):
     elif part == "leaf_index":
         content["leaf_index"] += 1
     else:
-        content["proof"]["path"][1] = "00" * 32
+        content["proof"]["path"][0] = "00" * 32
     with pytest.raises(VerificationError, match="inclusion proof does not hold"):
         verify(tmp_path, content)
 
