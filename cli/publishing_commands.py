@@ -47,11 +47,13 @@ def deliver(
 ) -> None:
     """Deliver what waits in the outbox; a receiver that failed before is tried again now."""
     from publishing.errors import PublishingError
+    from publishing.notices import queue_notices
     from publishing.relay import deliver as deliver_one
     from publishing.relay import deliver_all
 
     with errors_for_people(PublishingError):
         _ready()
+        queue_notices()
         reports = [deliver_one(subscriber, is_asked=True)] if subscriber else deliver_all(is_asked=True)
     left = []
     for report in reports:

@@ -64,7 +64,7 @@ def ensure_sample(settings: Settings, *, preset: str, seed: int) -> Path:
 
 @contextlib.contextmanager
 def servers(settings: Settings) -> Iterator[None]:
-    """Start the complaints API and the tendering sandbox unless real ones are configured; stop them at the end."""
+    """Start the complaints API and the sandbox unless real ones are configured; stop them at the end."""
     from publishing import sandbox_process
     from simulation.complaints_api import running as running_complaints_api
 
@@ -72,7 +72,7 @@ def servers(settings: Settings) -> Iterator[None]:
         store = settings.data_dir / "sample" / "complaints_api"
         if settings.complaints_api_url is None and store.exists():
             os.environ["COMPLAINTS_API_URL"] = stack.enter_context(running_complaints_api(store))
-        if settings.tendering_url is None:
+        if settings.tendering_url is None or settings.supervision_url is None:
             stack.enter_context(sandbox_process.running(settings.data_dir))
         get_settings.cache_clear()
         yield

@@ -68,9 +68,9 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
     pages.mkdir(parents=True, exist_ok=True)
     python = sys.executable
     found = []
-    if settings.tendering_url is None:
+    if settings.tendering_url is None or settings.supervision_url is None:
         command: tuple[str, ...] = (python, "-m", "publishing.sandbox", "--port", str(ports.sandbox))
-        found.append(Service("sandbox", command, "招标系统沙箱 tendering sandbox", ports.sandbox))
+        found.append(Service("sandbox", command, "接收方沙箱 receivers' sandbox", ports.sandbox))
     store = settings.data_dir / "sample" / "complaints_api"
     if settings.complaints_api_url is None and store.exists():
         command = (python, "-m", "simulation.complaints_api", "--store", str(store), "--port", str(ports.complaints))
@@ -149,6 +149,8 @@ def _environment(ports: Ports, *, with_scheduler: bool) -> Mapping[str, str]:
     found = dict(os.environ)
     if settings.tendering_url is None:
         found["TENDERING_URL"] = f"http://127.0.0.1:{ports.sandbox}"
+    if settings.supervision_url is None:
+        found["SUPERVISION_URL"] = f"http://127.0.0.1:{ports.sandbox}"
     if settings.complaints_api_url is None and (settings.data_dir / "sample" / "complaints_api").exists():
         found["COMPLAINTS_API_URL"] = f"http://127.0.0.1:{ports.complaints}"
     if with_scheduler:

@@ -191,7 +191,7 @@ def publish_grades(business_date: date) -> None:
 
 
 def deliver_grades(business_date: date) -> None:
-    """Deliver what waits in the outbox to every subscriber, then compare receipts with what each receiver lists.
+    """Deliver the grades that wait to every subscriber, then compare receipts with what each receiver lists.
 
     Raises UndeliveredError when rows still wait or are dead afterwards, or a receiver does not list what we delivered.
     """
@@ -199,7 +199,7 @@ def deliver_grades(business_date: date) -> None:
     from publishing.relay import deliver_all
 
     with _step("pc_publishing", business_date, "publish_grades", "deliver_grades") as note:
-        reports = deliver_all()
+        reports = deliver_all(takes="grades")
         delivered = sum(report.delivered_count for report in reports)
         note.is_new = delivered > 0
         left = [

@@ -196,7 +196,7 @@ def _insert_versions(connection: Connection, publication_id: int, versions: list
 def _queue(connection: Connection, publication_id: int, versions: list[dict[str, Any]]) -> None:
     """Queue every version for every active subscriber, cut to the fields that it gets."""
     subscribers = connection.execute(
-        "select subscriber, fields from publishing.subscribers where is_active order by subscriber"
+        "select subscriber, fields from publishing.subscribers where is_active and takes = 'grades' order by subscriber"
     ).fetchall()
     queue_bodies(connection, [(publication_id, version) for version in versions], subscribers)
 
@@ -208,14 +208,16 @@ def queue_bodies(
     with (
         connection.cursor() as cursor,
         cursor.copy(
-            "copy publishing.outbox (idempotency_key, subscriber, uscc, version_no, publication_id, body) from stdin"
+            "copy publishing.outbox (idempotency_key, subscriber, subject_id, uscc, version_no, publication_id, body) "
+            "from stdin"
         ) as copy,
     ):
         for publication_id, whole in bodies:
             for subscriber, fields in subscribers:
-                key = f"{subscriber}/{whole['uscc']}/{whole['version_no']}"
+                uscc, version_no = whole["uscc"], whole["version_no"]
                 cut = Jsonb(chosen(whole, fields))
-                copy.write_row((key, subscriber, whole["uscc"], whole["version_no"], publication_id, cut))
+                key = f"{subscriber}/{uscc}/{version_no}"
+                copy.write_row((key, subscriber, uscc, uscc, version_no, publication_id, cut))
 
 
 def _insert_corrections(

@@ -55,13 +55,13 @@ def reconcile(subscriber: str, business_date: date) -> Reconciliation:
     """
     with connect("pc_publishing") as connection:
         row = connection.execute(
-            "select subscriber, endpoint, token_variable from publishing.subscribers "
+            "select subscriber, endpoint, token_variable, takes from publishing.subscribers "
             "where subscriber = %s and is_active",
             (subscriber,),
         ).fetchone()
         if row is None:
             raise PublishingError(f"there is no active subscriber {subscriber!r}")
-        about = dict(zip(("subscriber", "endpoint", "token_variable"), row, strict=True))
+        about = dict(zip(("subscriber", "endpoint", "token_variable", "takes"), row, strict=True))
         try:
             with client(about, timeout_seconds=30) as http:
                 listed = _listed(http)
@@ -82,7 +82,7 @@ def reconcile(subscriber: str, business_date: date) -> Reconciliation:
                     "select idempotency_key from publishing.outbox where subscriber = %s", (subscriber,)
                 )
             }
-            found = _compare(subscriber, ours, sent, listed)
+            found = _compare(subscriber, ours, sent, listed, has_versions=about["takes"] == "grades")
         result = {name: value for name, value in asdict(found).items() if name != "subscriber"}
         connection.execute(
             """
@@ -111,12 +111,14 @@ def _listed(http: httpx.Client) -> list[dict[str, Any]]:
         after = int(fresh[-1]["sequence"])
 
 
-def _compare(subscriber: str, ours: dict[str, str], sent: set[str], listed: list[dict[str, Any]]) -> Reconciliation:
+def _compare(
+    subscriber: str, ours: dict[str, str], sent: set[str], listed: list[dict[str, Any]], *, has_versions: bool
+) -> Reconciliation:
     keys = {str(row["idempotency_key"]): str(row["body_sha256"]) for row in listed}
     theirs = {key: digest for key, digest in keys.items() if key.startswith(f"{subscriber}/")}  # it may serve others
     newest: dict[str, int] = {}
     out_of_order = []
-    for key in theirs:
+    for key in theirs if has_versions else ():
         _, _, rest = key.partition("/")
         uscc, _, version = rest.partition("/")
         if version.isdigit():

@@ -1,10 +1,11 @@
-"""Carry the outbox to its subscribers: in order per enterprise, exactly once at each receiver, never losing a row.
+"""Carry the outbox to its subscribers: in order per subject, exactly once at each receiver, never losing a row.
 
+A row is a grade version (its subject: the enterprise) or a notice (its subject: the escalation, alert or objection).
 Owns retrying and what becomes of a row. Must not decide what is published. Every subscriber has a relay of its own, in
 a thread of its own, under an advisory lock: an outage of one never delays another.
 
 A row that a receiver refuses, or that failed ``tries_until_dead`` times over all rounds, is dead: it stays in the
-outbox with its error and holds back later rows of its enterprise (a newer grade never overtakes an older one) until a
+outbox with its error and holds back later rows of its subject (a newer grade never overtakes an older one) until a
 person replays it. A receiver that keeps failing opens its circuit: rows wait and no try is spent on them.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psycopg
@@ -23,11 +24,23 @@ from publishing import circuit, signing
 from publishing.body import canonical_bytes
 from publishing.circuit import Circuit, CircuitPolicy
 from publishing.errors import PublishingError
-from publishing.sending import Failure, Faltering, Receipt, Refused, Unavailable, client, post
+from publishing.sending import (
+    GRADES_PATH,
+    NOTICES_PATH,
+    Failure,
+    Faltering,
+    Receipt,
+    Refused,
+    Unavailable,
+    client,
+    post,
+)
 from warehouse.business_date import arrival
 from warehouse.connection import connect
 
-_RELAY_LOCK = 20260502
+RELAY_LOCK = 20260502  # with hashtext(subscriber): one relay, or one that moves its rows, at a time
+Takes = Literal["grades", "notices"]
+MOST_RELAYS = 16  # at once: each has a connection of its own
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class RetryPolicy:
 class DeliveryReport:
     """What a round did and what is left. Counts are outbox rows of ``subscriber``.
 
-    ``held_back_count`` rows wait behind a dead or failing row of their enterprise; they are part of ``pending_count``.
+    ``held_back_count`` rows wait behind a dead or failing row of their subject; they are part of ``pending_count``.
     ``problem`` says why rows are left, None when none is.
     """
 
@@ -75,8 +88,10 @@ class _Round:
     problem: str | None = None
 
 
-def deliver_all(*, policy: RetryPolicy | None = None, is_asked: bool = False) -> list[DeliveryReport]:
-    """Run the relay of every active subscriber side by side; return their reports by name.
+def deliver_all(
+    *, policy: RetryPolicy | None = None, is_asked: bool = False, takes: Takes | None = None
+) -> list[DeliveryReport]:
+    """Run the relay of every active subscriber (those of one kind with ``takes``) side by side; return their reports.
 
     A relay that cannot work at all (no address, no token) says so in its report. With ``is_asked`` a person wants a
     try now: an open circuit is treated as half open.
@@ -85,7 +100,9 @@ def deliver_all(*, policy: RetryPolicy | None = None, is_asked: bool = False) ->
         names = [
             str(row[0])
             for row in connection.execute(
-                "select subscriber from publishing.subscribers where is_active order by subscriber"
+                "select subscriber from publishing.subscribers "
+                "where is_active and takes = coalesce(%s, takes) order by subscriber",
+                (takes,),
             )
         ]
     if not names:
@@ -98,7 +115,7 @@ def deliver_all(*, policy: RetryPolicy | None = None, is_asked: bool = False) ->
             with connect("pc_publishing") as connection:
                 return _report(connection, name, problem=str(error))
 
-    with ThreadPoolExecutor(max_workers=len(names), thread_name_prefix="relay") as threads:
+    with ThreadPoolExecutor(max_workers=min(len(names), MOST_RELAYS), thread_name_prefix="relay") as threads:
         return list(threads.map(relay, names))
 
 
@@ -142,7 +159,7 @@ def deliver(
 def _locked(subscriber: str) -> Iterator[psycopg.Connection]:
     """A connection that holds the subscriber's lock; PostgreSQL gives it back when the process dies."""
     with connect("pc_publishing", autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (_RELAY_LOCK, subscriber))
+        connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (RELAY_LOCK, subscriber))
         connection.execute("set synchronous_commit = off")  # a receipt lost in a crash is asked for again by its key
         yield connection
 
@@ -162,8 +179,8 @@ def _queue(connection: psycopg.Connection, subscriber: str) -> list[dict[str, An
     """Return what waits or is dead. What was never tried leaves without records that were repaired meanwhile."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            "select outbox_id, idempotency_key, uscc, status, attempt_count, last_error, "
-            "case when attempt_count = 0 then publishing.without_withdrawn(body) else body end as body "
+            "select outbox_id, idempotency_key, subject_id, notice_id is not null as is_notice, status, attempt_count, "
+            "last_error, case when attempt_count = 0 then publishing.without_withdrawn(body) else body end as body "
             "from publishing.outbox "
             "where subscriber = %s and status in ('pending', 'dead') order by outbox_id",
             (subscriber,),
@@ -177,8 +194,8 @@ def _last_error(queue: list[dict[str, Any]]) -> str:
 def _send_queue(work: _Round, queue: list[dict[str, Any]]) -> None:
     for row in queue:
         if row["status"] == "dead":
-            work.blocked.add(row["uscc"])
-        elif row["uscc"] in work.blocked:
+            work.blocked.add(row["subject_id"])
+        elif row["subject_id"] in work.blocked:
             work.held_back_count += 1
         elif not _send_row(work, row):
             return
@@ -190,6 +207,7 @@ def _send_row(work: _Round, row: dict[str, Any]) -> bool:
     is_probe = work.circuit.opened_at is not None
     attempts = max(1, min(policy.tries_per_round, policy.tries_until_dead - row["attempt_count"]))
     content = canonical_bytes(row["body"])
+    path = NOTICES_PATH if row["is_notice"] else GRADES_PATH
     tries = 0
     try:
         for attempt in stamina.retry_context(
@@ -202,7 +220,7 @@ def _send_row(work: _Round, row: dict[str, Any]) -> bool:
         ):
             with attempt:
                 tries = attempt.num
-                receipt = post(work.http, row["idempotency_key"], content, work.key)
+                receipt = post(work.http, path, row["idempotency_key"], content, work.key)
     except Failure as failure:
         return _failed(work, row, failure, tries=tries)
     _record_delivery(work.connection, row, tries=tries, receipt=receipt)
@@ -217,7 +235,7 @@ def _failed(work: _Round, row: dict[str, Any], failure: Failure, *, tries: int) 
     )
     _record_failure(work.connection, row, tries=tries, error=str(failure), is_dead=is_dead)
     work.problem = f"{row['idempotency_key']}: {failure}"
-    work.blocked.add(row["uscc"])
+    work.blocked.add(row["subject_id"])
     if isinstance(failure, Refused):  # the receiver is well, the row is not
         _set_circuit(work, Circuit())
         return True

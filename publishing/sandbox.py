@@ -1,9 +1,10 @@
-"""The tendering sandbox: a stand-in for the procurement centre's system, a process with a store of its own.
+"""The sandbox: a stand-in for the procurement centre's system and the offices', a process with a store of its own.
 
-It takes a grade (POST /v1/grades), treats a repeated idempotency key as the same delivery, gives receipts, and lists
-what it holds (GET /received). Once the sender's public keys are there (KEYS_DIR/public-keys.json, as a receiver would
-have asked for them), it refuses what is not signed by one of them. POST /faults makes it fail in the ways real
-receivers do, so that delivery can be tested. It shares nothing with the warehouse but these two folders.
+It takes a grade (POST /v1/grades) or a notice (POST /v1/notices), treats a repeated idempotency key as the same
+delivery, gives receipts, and lists what it holds (GET /received). Once the sender's public keys are there
+(KEYS_DIR/public-keys.json, as a receiver would have asked for them), it refuses what is not signed by one of them.
+POST /faults makes it fail in the ways real receivers do, so that delivery can be tested. It shares nothing with the
+warehouse but these two folders.
 """
 
 import argparse
@@ -57,12 +58,15 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")  # a receipt is a promise
+        columns = {row["name"] for row in self._connection.execute("pragma table_info(received)")}
+        if "uscc" in columns:  # a store of before notices were taken
+            self._connection.execute("alter table received rename column uscc to subject")
         self._connection.execute(
             """
             create table if not exists received (
               sequence        integer primary key autoincrement,
               idempotency_key text not null unique,
-              uscc            text not null,
+              subject         text not null,        -- an enterprise's credit code, or what a notice is about
               body            text not null,
               body_sha256     text not null,
               receipt_no      text not null,
@@ -72,13 +76,13 @@ class Store:
             """
         )
 
-    def put(self, key: str, uscc: str, content: bytes) -> tuple[sqlite3.Row, bool]:
+    def put(self, key: str, subject: str, content: bytes) -> tuple[sqlite3.Row, bool]:
         """Keep a delivery; return its row and whether it is new. A known key only counts one more post."""
         digest = sha256(content)
         new = self._connection.execute(
-            "insert into received (idempotency_key, uscc, body, body_sha256, receipt_no, received_at) "
+            "insert into received (idempotency_key, subject, body, body_sha256, receipt_no, received_at) "
             "values (?, ?, ?, ?, ?, ?) on conflict (idempotency_key) do nothing",
-            (key, uscc, content.decode(), digest, f"R-{sha256(key.encode())[:12]}", arrival().isoformat()),
+            (key, subject, content.decode(), digest, f"R-{sha256(key.encode())[:12]}", arrival().isoformat()),
         )
         if new.rowcount == 0:
             self._connection.execute(
@@ -87,11 +91,11 @@ class Store:
         row = self._connection.execute("select * from received where idempotency_key = ?", (key,)).fetchone()
         return row, new.rowcount == 1
 
-    def page(self, uscc: str | None, *, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return the deliveries after sequence number ``after``, oldest first, of one enterprise or of all."""
+    def page(self, subject: str | None, *, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return the deliveries after sequence number ``after``, oldest first, of one subject or of all."""
         rows = self._connection.execute(
-            "select * from received where (? is null or uscc = ?) and sequence > ? order by sequence limit ?",
-            (uscc, uscc, after, limit),
+            "select * from received where (? is null or subject = ?) and sequence > ? order by sequence limit ?",
+            (subject, subject, after, limit),
         )
         return [{**dict(row), "body": json.loads(row["body"])} for row in rows]
 
@@ -170,14 +174,14 @@ def create_app(
     """
     keys = PublicKeys(public_keys_file)
 
-    async def post_grade(request: Request) -> Response:
+    async def post(request: Request, subject_name: str) -> Response:
         if token and not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {token}"):
             return _problem(401, "the bearer token is missing or wrong")
         key, content = request.headers.get("idempotency-key"), await request.body()
         try:
-            uscc = str(json.loads(content)["uscc"])
+            subject = str(json.loads(content)[subject_name])
         except (ValueError, KeyError, TypeError):
-            return _problem(422, "the body is not a JSON object with a uscc")
+            return _problem(422, f"the body is not a JSON object with a {subject_name}")
         if not key:
             return _problem(400, "the header Idempotency-Key is missing")
         known = keys.known()
@@ -191,7 +195,7 @@ def create_app(
             return _problem(422, "a fault that was asked for")
         if kind == "cut_before_storing":
             return CutConnection()
-        row, is_new = store.put(key, uscc, content)
+        row, is_new = store.put(key, subject, content)
         if row["body_sha256"] != sha256(content):
             return _problem(409, "this idempotency key was used for another body")
         if kind == "answer_500_after_storing":
@@ -206,13 +210,19 @@ def create_app(
         answer = AnswerTwice if kind == "answer_twice" else JSONResponse
         return answer(receipt, status_code=201 if is_new else 200)
 
+    async def post_grade(request: Request) -> Response:
+        return await post(request, "uscc")
+
+    async def post_notice(request: Request) -> Response:
+        return await post(request, "subject_id")
+
     async def list_received(request: Request) -> Response:
         asked = request.query_params
         try:
             after, limit = int(asked.get("after", 0)), int(asked.get("limit", 1_000_000))
         except ValueError:
             return _problem(422, "after and limit are numbers")
-        received = store.page(asked.get("uscc"), after=after, limit=limit)
+        received = store.page(asked.get("uscc") or asked.get("subject"), after=after, limit=limit)
         return JSONResponse({"count": len(received), "received": received})
 
     async def set_fault(request: Request) -> Response:
@@ -234,6 +244,7 @@ def create_app(
     return Starlette(
         routes=[
             Route("/v1/grades", post_grade, methods=["POST"]),
+            Route("/v1/notices", post_notice, methods=["POST"]),
             Route("/received", list_received),
             Route("/faults", set_fault, methods=["POST"]),
             Route("/healthz", healthz),

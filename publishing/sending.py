@@ -19,7 +19,8 @@ from publishing.messages import sign
 from publishing.signing import SigningKey
 from warehouse.settings import get_settings
 
-GRADES_PATH = "/v1/grades"
+GRADES_PATH, NOTICES_PATH = "/v1/grades", "/v1/notices"
+_BUILT_IN = {"tendering": "TENDERING", "supervision": "SUPERVISION"}  # <…>_URL and <…>_TOKEN are settings
 _TRANSIENT_STATUS = {408, 425, 429}
 _SHUT_OUT_STATUS = {401, 403, 404, 405, 407}
 
@@ -56,21 +57,23 @@ def client(subscriber: dict[str, Any], *, timeout_seconds: float) -> httpx.Clien
     """
     settings = get_settings()
     url, is_local = subscriber["endpoint"], False
-    if url is None and subscriber["subscriber"] == "tendering":
-        url = settings.tendering_url
+    built_in = _BUILT_IN.get(subscriber["subscriber"])
+    if url is None and built_in:
+        url = getattr(settings, f"{built_in.lower()}_url")
         if url is None:
             url, is_local = sandbox_process.address(settings.data_dir), True
     if url is None:
         raise PublishingError(
-            f"grades wait in publishing.outbox and there is nobody to deliver them to ({subscriber['subscriber']}): "
-            "start the sandbox (`python -m publishing.sandbox`), set TENDERING_URL, or give the subscriber an endpoint"
+            f"rows wait in publishing.outbox and there is nobody to deliver them to ({subscriber['subscriber']}): "
+            f"start the sandbox (`python -m publishing.sandbox`), {f'set {built_in}_URL, ' if built_in else ''}"
+            "or give the subscriber an endpoint"
         )
     headers = {"Content-Type": "application/json"}
     variable = subscriber["token_variable"]
     token = os.environ.get(variable) if variable else None
-    if variable == "TENDERING_TOKEN" and settings.tendering_token:
+    if is_local and not token and settings.tendering_token:  # the sandbox stands in for every receiver, with one token
         token = settings.tendering_token.get_secret_value()
-    elif variable and not token and variable != "TENDERING_TOKEN":
+    if variable and not token and not (built_in and variable == f"{built_in}_TOKEN"):
         raise PublishingError(
             f"{subscriber['subscriber']}: the environment variable {variable} with its token is not set"
         )
@@ -80,9 +83,9 @@ def client(subscriber: dict[str, Any], *, timeout_seconds: float) -> httpx.Clien
     return httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, trust_env=not is_local)
 
 
-def post(opened: httpx.Client, key: str, content: bytes, signing_key: SigningKey) -> Receipt:
-    """Post one signed body; return its receipt or raise the kind of failure it met."""
-    request = opened.build_request("POST", GRADES_PATH, content=content, headers={"Idempotency-Key": key})
+def post(opened: httpx.Client, path: str, key: str, content: bytes, signing_key: SigningKey) -> Receipt:
+    """Post one signed body to ``path``; return its receipt or raise the kind of failure it met."""
+    request = opened.build_request("POST", path, content=content, headers={"Idempotency-Key": key})
     sign(request, content, signing_key)
     try:
         answer = opened.send(request)

@@ -30,6 +30,7 @@ def subscribers() -> list[dict[str, Any]]:
               count(outbox_id) filter (where status = 'pending') as pending_count,
               count(outbox_id) filter (where status = 'dead') as dead_count
             from publishing.subscribers left join publishing.outbox using (subscriber)
+            where takes = 'grades'
             group by subscriber order by subscriber
             """
         ).fetchall()
@@ -40,16 +41,19 @@ def add(name: str, *, title_zh: str, endpoint: str, fields: Sequence[str], token
 
     Raises PublishingError when the name, the address or a field is not possible, or the name is taken.
     """
-    if not _NAME.fullmatch(name):
-        raise PublishingError(f"a subscriber's name is 2-31 small letters, digits and _, not {name!r}")
+    check_name(name)
     _check(endpoint=endpoint, fields=fields)
     with connect("pc_publishing") as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", (PUBLISH_LOCK,))  # no publication slips between
         known = connection.execute(
-            "select is_active from publishing.subscribers where subscriber = %s", (name,)
+            "select is_active, takes from publishing.subscribers where subscriber = %s", (name,)
         ).fetchone()
-        if known and known[0]:
-            raise PublishingError(f"{name} is a subscriber already: `property-credit subscribers set` changes it")
+        if known and (known[0] or known[1] != "grades"):
+            raise PublishingError(
+                f"{name} is a subscriber already: `property-credit subscribers set` changes it"
+                if known[1] == "grades"
+                else f"{name} is the name of a recipient of notices: choose another"
+            )
         connection.execute(
             "insert into publishing.subscribers (subscriber, title_zh, endpoint, token_variable, fields, recorded_at) "
             "values (%s, %s, %s, %s, %s, %s) on conflict (subscriber) do update set title_zh = excluded.title_zh, "
@@ -151,9 +155,21 @@ def replay_all(subscriber: str) -> int:
         ).rowcount
 
 
-def _check(*, endpoint: str | None, fields: Sequence[str] | None) -> None:
-    if endpoint is not None and not _URL.fullmatch(endpoint):
+def check_name(name: str) -> None:
+    """Raise PublishingError when a subscriber cannot be called ``name``."""
+    if not _NAME.fullmatch(name):
+        raise PublishingError(f"a subscriber's name is 2-31 small letters, digits and _, not {name!r}")
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Raise PublishingError when ``endpoint`` is no base address."""
+    if not _URL.fullmatch(endpoint):
         raise PublishingError(f"an endpoint looks like https://receiver.example, not {endpoint!r}")
+
+
+def _check(*, endpoint: str | None, fields: Sequence[str] | None) -> None:
+    if endpoint is not None:
+        check_endpoint(endpoint)
     unknown = sorted(set(fields or ()) - set(FIELDS))
     if unknown:
         raise PublishingError(f"unknown fields {', '.join(unknown)}: choose among {', '.join(FIELDS)}")

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         default=None, description="Address the relay delivers grades to. Unset: the local sandbox."
     )
     tendering_token: SecretStr | None = Field(default=None, description="Bearer token of the tendering system.")
+    supervision_url: str | None = Field(
+        default=None,
+        description="Address for notices to offices without a recipient of their own. Unset: the local sandbox.",
+    )
+    supervision_token: SecretStr | None = Field(default=None, description="Bearer token of that address.")
 
     def model_post_init(self, _context: object) -> None:
         """Make the folders absolute."""
