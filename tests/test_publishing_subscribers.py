@@ -78,7 +78,7 @@ def test_subscriber__removed__gets_nothing_more_and_can_come_back(two):
     add(two[1])
     subscribers.remove("department")
     publish_night(0, {code: "A"})
-    assert [report.subscriber for report in deliver_all(policy=QUICK)] == ["tendering"]
+    assert [report.subscriber for report in deliver_all(policy=QUICK, takes="grades")] == ["tendering"]
     with pytest.raises(PublishingError, match="no active subscriber"):
         deliver("department", policy=QUICK)
     assert add(two[1]) == 1
@@ -103,7 +103,7 @@ def test_subscriber__that_cannot_be__is_refused_with_what_to_do(warehouse_databa
 def test_subscriber__token_variable_not_set__waits_and_says_which(two):
     publish_night(0, {fresh_code(): "A"})
     subscribers.add("department", title_zh="测试", endpoint=two[1], fields=FIELDS, token_variable="DEPARTMENT_TOKEN")
-    report = deliver_all(policy=QUICK)[0]
+    report = deliver_all(policy=QUICK, takes="grades")[0]
     assert report.pending_count == 1 and "DEPARTMENT_TOKEN" in report.problem
 
 
@@ -130,7 +130,7 @@ def test_circuit__outage__open_spends_no_try_and_half_open_tries_one_row_once(tw
     assert deliver("department", policy=patient).delivered_count == 3
     with connect() as connection:
         state = connection.execute("select failure_count, opened_at from publishing.subscribers order by 1").fetchall()
-    assert state == [(0, None), (0, None)]
+    assert set(state) == {(0, None)}
 
 
 def test_circuit__opens_again_and_again__waits_longer_up_to_a_limit():
@@ -164,13 +164,13 @@ def test_reconcile__receiver_lost_changed_or_invented_a_delivery__says_which_and
     deliver(policy=QUICK)
     with sqlite3.connect(folder(homes[0]) / "received.sqlite", timeout=10) as store:
         store.execute("delete from received where idempotency_key not like ?", (f"%{lost[:11]}%",))
-        store.execute("delete from received where uscc not in (?, ?, ?)", (lost, changed, kept))
+        store.execute("delete from received where subject not in (?, ?, ?)", (lost, changed, kept))
     assert reconcile("tendering", NIGHT).is_clean
     with sqlite3.connect(folder(homes[0]) / "received.sqlite", timeout=10) as store:
-        store.execute("delete from received where uscc = ?", (lost,))
-        store.execute("update received set body_sha256 = 'x' where uscc = ?", (changed,))
+        store.execute("delete from received where subject = ?", (lost,))
+        store.execute("update received set body_sha256 = 'x' where subject = ?", (changed,))
         store.execute(
-            "insert into received (idempotency_key, uscc, body, body_sha256, receipt_no, received_at) "
+            "insert into received (idempotency_key, subject, body, body_sha256, receipt_no, received_at) "
             "values (?, ?, '{}', 'x', 'R', '2026-11-01')",
             (f"tendering/{kept}/9", kept),
         )

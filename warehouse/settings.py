@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         default=None, description="Private signing keys, one file each; back it up apart. Default: DATA_DIR/keys."
     )
     complaints_api_url: str | None = Field(default=None, description="Base address of the 码上办 complaints API.")
+    supervision_limits: Path | None = Field(
+        default=None, description="Clocks of 码上办 supervision, a YAML file. Default: supervision/limits.yml."
+    )
     tendering_url: str | None = Field(
         default=None, description="Address the relay delivers grades to. Unset: the local sandbox."
     )

@@ -1,12 +1,12 @@
 """publishing: recipients of notices beside subscribers of grades; the outbox carries both.
 
-Revision ID: 0010
+Revision ID: 0011
 """
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
@@ -58,12 +58,12 @@ def upgrade() -> None:
         create function publishing.note_notice() returns trigger
         language plpgsql security definer set search_path = '' as $$
         begin
-          insert into publishing.waiting_notices (notice_id) values (new.notice_id);
+          insert into publishing.waiting_notices (notice_id) select notice_id from added;
           return null;
         end $$;
         revoke execute on function publishing.note_notice from public;
         create trigger wait_for_delivery after insert on supervision.notices
-          for each row execute function publishing.note_notice();
+          referencing new table as added for each statement execute function publishing.note_notice();
         grant select, delete on publishing.waiting_notices to pc_publishing;
         grant select on publishing.waiting_notices to pc_gatekeeper;
         """
