@@ -24,12 +24,14 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
         "validate_region": ["--preset", "province"],
+        "score_points": ["--rows", "300000", "--rounds", "7"],
         "score_enterprises": ["--enterprises", "300000", "--processes", "2"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
         "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
         "validate_region": ["--preset", "town"],
+        "score_points": ["--rows", "20000", "--rounds", "1"],
         "score_enterprises": ["--enterprises", "4000", "--processes", "2"],
     },
 }
