@@ -214,21 +214,40 @@ def validate(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
-    preset: Annotated[str, typer.Option(help="hamlet or city.")] = "city",
+    preset: Annotated[str, typer.Option(help="hamlet, town, city, province; in parts: region, nation.")] = "city",
     seed: int = 2026,
     through: Annotated[
         date, typer.Option(parser=_business_date, metavar="YYYY-MM-DD", help="Last day of the 24 months.")
     ] = date(2026, 10, 31),
     nights: Annotated[int, typer.Option(help="Further days, each with a delivery of its own.")] = 0,
     dirt: Annotated[bool, typer.Option(help="Plant known dirt; the manifest lists it.")] = True,
+    enterprises: Annotated[int | None, typer.Option(min=2, help="Default: as the preset, in proportion.")] = None,
+    communities: Annotated[int | None, typer.Option(min=20, help="Default: as the preset.")] = None,
+    months: Annotated[int | None, typer.Option(min=1, help="Of history. Default: as the preset.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Parts of a large preset made side by side.")] = 1,
 ) -> None:
     """Write a synthetic region's files, in the shapes that offices send, and a manifest of its truth."""
-    from simulation.region import SimulationError
+    from simulation.parameters import SimulationError, Size
     from simulation.region import simulate as simulate_region
 
-    with errors_for_people(SimulationError):
-        simulate_region(preset=preset, seed=seed, out=out, through=through, nights=nights, dirt=dirt)
-    console.print(f"written to {out}; its truth is in {out / 'manifest.json'}")
+    given = (enterprises, communities, months) != (None, None, None)
+    with errors_for_people(SimulationError), console.status("the first part") as status:
+        report = simulate_region(
+            preset=preset,
+            seed=seed,
+            out=out,
+            through=through,
+            nights=nights,
+            dirt=dirt,
+            size=Size(enterprises=enterprises, communities=communities, months=months) if given else None,
+            processes=processes,
+            on_part=lambda done, of, rows: status.update(f"{done} of {of} parts, {rows:,} rows"),
+        )
+    rows = sum(report.rows.values())
+    console.print(
+        f"{rows:,} rows in {report.seconds:.0f} s written to {out}; its truth is in {out / 'manifest.json'}"
+        + (f" and {out / 'truth'}" if (out / "truth").exists() else "")
+    )
 
 
 @warehouse_app.command("url")

@@ -252,6 +252,8 @@ def load(path: Path) -> Profile:
         raise IngestionError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise IngestionError(f"{path}: a profile is a mapping of keys; see the others in {SOURCES}")
+    if base := found.pop("extends", None):
+        found = _extended(path, str(base), found)
     try:
         return Profile(**{**found, "name": path.stem})
     except ValidationError as error:
@@ -263,6 +265,23 @@ def load(path: Path) -> Profile:
         raise IngestionError(f"{path}: " + "; ".join(problems)) from error
     except TypeError as error:
         raise IngestionError(f"{path}: keys must be text: {error}") from error
+
+
+def _extended(path: Path, base: str, own: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of the profile ``base`` in the same folder with those of ``own`` in their place.
+
+    A mapping is completed key by key, everything else is replaced. One step only: a base extends nothing itself.
+    """
+    other = path.with_name(f"{base}.yml")
+    if not other.exists():
+        raise IngestionError(f"{path}: extends: there is no {other.name} beside it")
+    found = load(other).model_dump(exclude_unset=True, exclude={"name"})
+    if "extends" in yaml.safe_load(other.read_text(encoding="utf-8")):
+        raise IngestionError(f"{path}: extends: {base} extends another profile itself; name that one")
+    for key, value in own.items():
+        old = found.get(key)
+        found[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return found
 
 
 @cache

@@ -117,7 +117,7 @@ def _manager_names(kind: np.ndarray, regions: list[str], place: Place, rng: np.r
             names.append(f"{pair}{suffix}物业服务有限公司（模拟）")
             firm_number += 1
             continue
-        streets = list(districts[region].streets.values())
+        streets = list(districts[region].street_names().values())
         street = streets[other_number % len(streets)]
         other_number += 1
         body = "社区居民委员会" if number == COMMITTEE else "社区服务中心"
@@ -146,7 +146,11 @@ def make_communities(preset: Preset, place: Place, *, seed: int, end_day: int) -
     size = preset.communities.count
     kinds = preset.communities.types
     type_index = pick(rng, {name: kinds[name].share for name in TYPES}, size)
-    streets = [(d.code, code, zh, d.share / len(d.streets)) for d in place.districts for code, zh in d.streets.items()]
+    streets = [
+        (d.code, code, zh, d.share / len(d.street_names()))
+        for d in place.districts
+        for code, zh in d.street_names().items()
+    ]
     street = np.sort(pick(rng, {code: share for _, code, _, share in streets}, size))
     region = np.array([row[0] for row in streets])[street]
 
@@ -165,7 +169,8 @@ def make_communities(preset: Preset, place: Place, *, seed: int, end_day: int) -
     rate = rate * np.where(has_lift, preset.complaints.lift_rate, 1.0)
     rate = rate * np.exp(rng.normal(0, preset.complaints.community_spread, size))
 
-    serial = np.arange(size) - np.searchsorted(region, region) + 1  # region is sorted: number within the district
+    serial = np.arange(size) - np.searchsorted(region, region)  # region is sorted: number within the district
+    serial += np.array([{d.code: d.first_serial for d in place.districts}[code] for code in region])
     ids = np.array([f"{code}-{number:04d}" for code, number in zip(region, serial, strict=True)])
     names = np.array(_community_names([streets[i][2] for i in street], type_index, rng))
     frame = pl.DataFrame(

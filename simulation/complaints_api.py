@@ -6,8 +6,10 @@ A record changed on several days comes once a change. Reads the store that ``sim
 """
 
 import argparse
+import bisect
 import contextlib
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -17,37 +19,75 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
 LARGEST_PAGE = 5000
 _ROOT = Path(__file__).resolve().parent.parent
+_BLOCK, _NEWLINE = 1 << 24, 10
 _STARTED = "complaints API on "
 
 
 @dataclass(frozen=True)
 class Store:
-    """Records as lines of JSON in the order of change; ``ends`` says how many there are up to each day's end."""
+    """Records as lines of JSON files in the order of change, read where they lie.
 
-    lines: list[bytes]
+    ``starts`` says how many records come before each file, ``offsets`` where every line of each file begins and the
+    last one ends, ``ends`` how many records there are up to each day's end. Eight bytes a record are held in memory.
+    """
+
+    files: list[mmap.mmap | bytes]
+    starts: list[int]
+    offsets: list[np.ndarray]
     ends: list[tuple[str, int]]
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
+        return self.ends[-1][1] if self.ends else 0
 
     def end(self, until: str) -> int:
         """Return how many records had changed by the end of ``until`` (yyyy-mm-dd)."""
         return max((count for day, count in self.ends if day <= until), default=0)
 
+    def lines(self, start: int, stop: int) -> list[bytes]:
+        """Return the records from number ``start`` up to but not with ``stop``."""
+        found: list[bytes] = []
+        number = bisect.bisect_right(self.starts, start) - 1
+        for file, first, offsets in zip(self.files[number:], self.starts[number:], self.offsets[number:], strict=True):
+            if first >= stop:
+                break
+            low, high = max(start - first, 0), min(stop - first, len(offsets) - 1)
+            found += bytes(file[int(offsets[low]) : int(offsets[high])]).splitlines()
+        return found
+
 
 def read_store(folder: Path) -> Store:
-    """Read <yyyymmdd>.jsonl files; FileNotFoundError when there is no such folder."""
+    """Open <yyyymmdd>[_<part>].jsonl files; FileNotFoundError when there is no such folder."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no store of complaints; make one with `property-credit simulate`")
-    lines: list[bytes] = []
-    ends = []
+    files: list[mmap.mmap | bytes] = []
+    starts, offsets, ends, count = [], [], [], 0
     for path in sorted(folder.glob("*.jsonl")):
-        lines.extend(path.read_bytes().splitlines())
-        ends.append((f"{path.stem[:4]}-{path.stem[4:6]}-{path.stem[6:]}", len(lines)))
-    return Store(lines, ends)
+        with path.open("rb") as opened:
+            file = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+        files.append(file)
+        starts.append(count)
+        offsets.append(_line_offsets(file))
+        count += len(offsets[-1]) - 1
+        ends.append((f"{path.stem[:4]}-{path.stem[4:6]}-{path.stem[6:8]}", count))
+    return Store(files, starts, offsets, ends)
+
+
+def _line_offsets(file: mmap.mmap | bytes) -> np.ndarray:
+    """Return where every line begins, and where the last one ends; a block at a time."""
+    breaks = [np.zeros(1, dtype=np.int64)]
+    for start in range(0, len(file), _BLOCK):
+        block = np.frombuffer(file[start : start + _BLOCK], dtype=np.uint8)
+        breaks.append(np.flatnonzero(block == _NEWLINE) + start + 1)
+    return np.concatenate(breaks)
 
 
 def build_app(folder: Path) -> "Starlette":
@@ -71,16 +111,16 @@ def build_app(folder: Path) -> "Starlette":
         if not limit.isdecimal() or not 1 <= int(limit) <= LARGEST_PAGE:
             return problem(f"limit 无效: {limit!r} is not 1 to {LARGEST_PAGE}")
         try:
-            end = store.end(date.fromisoformat(until).isoformat()) if until else len(store.lines)
+            end = store.end(date.fromisoformat(until).isoformat()) if until else len(store)
         except ValueError:
             return problem(f"until 无效: {until!r} is not a date like 2026-10-31")
-        page = store.lines[int(start) : min(end, int(start) + int(limit))]
+        page = store.lines(int(start), min(end, int(start) + int(limit)))
         cursor_after = json.dumps(f"c{int(start) + len(page):010d}" if page else None)
         body = b'{"data":[' + b",".join(page) + b'],"next_cursor":' + cursor_after.encode() + b"}"
         return Response(body, media_type="application/json")
 
     def healthz(request: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok", "records": len(store.lines)})
+        return JSONResponse({"status": "ok", "records": len(store)})
 
     return Starlette(routes=[Route("/v1/complaints", complaints), Route("/healthz", healthz)])
 

@@ -150,7 +150,7 @@ def plant(
     budget = int(want.max_share * rows.height)
     added: list[tuple[float, dict[str, object]]] = []
     number = 0
-    for kind, name, reason in _PLAN[office.profile]:
+    for kind, name, reason in _PLAN[office.shape]:
         for _ in range(min(max(1, round(want.rate * rows.height)) if first else 1, budget)):
             budget -= 1
             number += 1
@@ -159,8 +159,8 @@ def plant(
     for _ in range(max(1, round(want.duplicates * rows.height)) if first else 0):
         place = int(rng.integers(0, rows.height))
         added.append((place + 0.4, {**rows.row(place, named=True), "_mark": "duplicate"}))
-    if office.profile in _EARLIER and first:
-        name, before = _EARLIER[office.profile]
+    if office.shape in _EARLIER and first:
+        name, before = _EARLIER[office.shape]
         header = office.header_of(name)
         filled = np.flatnonzero(rows[header].is_not_null().to_numpy())
         for place in rng.choice(filled, min(len(filled), max(1, round(want.corrections * rows.height))), replace=False):
@@ -173,13 +173,14 @@ def _inserted(rows: pl.DataFrame, added: list[tuple[float, dict[str, object]]]) 
     """Return the rows with others put between them; a column of numbers that must hold a word becomes text."""
     if not added:
         return rows
+    schema = rows.schema
     words = {
         header
         for _, row in added
         for header, value in row.items()
-        if isinstance(value, str) and rows.schema[header] != pl.String
+        if isinstance(value, str) and schema[header] != pl.String
     }
-    rows = rows.with_columns(_as_text(rows.schema, header) for header in rows.columns if header in words)
+    rows = rows.with_columns(_as_text(schema, header) for header in rows.columns if header in words)
     fresh = [{h: str(v) if h in words and v is not None else v for h, v in row.items()} for _, row in added]
     extra = pl.DataFrame(fresh, schema=rows.schema).with_columns(pl.Series("_place", [place for place, _ in added]))
     placed = rows.with_columns(pl.int_range(pl.len()).cast(pl.Float64).alias("_place"))
@@ -201,8 +202,8 @@ def _damaged(
     )
     places = np.flatnonzero(usable) if usable is not None else np.arange(rows.height)
     row = rows.row(int(rng.choice(places)) if len(places) else 0, named=True)
-    key = office.header_of(_KEYS[office.profile])
-    if office.profile == "baotou_enterprises":
+    key = office.header_of(_KEYS[office.shape])
+    if office.shape == "baotou_enterprises":
         row[key] = credit_codes.make_code("91", "150200", f"MAD0{number:04d}")
     else:
         row[key] = f"DZ{day:%y%m%d}{number:05d}"

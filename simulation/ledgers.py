@@ -50,7 +50,7 @@ def make_funds(
         parts.append((community, day, purpose, np.round(amount * communities.households[community], 2)))
 
     add(all_communities, np.full(len(all_communities), begin), 0, rng.uniform(900, 4200, len(all_communities)))
-    for quarter in quarters:
+    for quarter in np.repeat(quarters, preset.funds.entries_a_quarter):
         for purpose, low, high in ((1, 1.5, 8.0), (2, 3.0, 20.0)):
             there = all_communities[rng.random(len(all_communities)) < 0.92]
             add(there, quarter + rng.integers(0, 70, len(there)), purpose, rng.uniform(low, high, len(there)))

@@ -40,6 +40,12 @@ class Office:
     line_end: str = "\r\n"
     header_row: int = 1  # where the header stands, 1-based
     only: Callable[[pl.DataFrame], pl.DataFrame] = field(default=lambda frame: frame)
+    like: str = ""  # the profile whose shape this one has, if it is not its own
+
+    @property
+    def shape(self) -> str:
+        """Return the profile that says which columns this export has."""
+        return self.like or self.profile
 
     @property
     def headers(self) -> tuple[str, ...]:

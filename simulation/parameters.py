@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 FOLDER = Path(__file__).resolve().parent
 Span = tuple[float, float]
@@ -135,6 +135,7 @@ class Funds(_Section):
     vote_recorded: Span
     draws_per_year: float
     reversals: float
+    entries_a_quarter: int = Field(default=1, ge=1)  # of each kind of income and spending, a community
 
 
 class Registers(_Section):
@@ -214,6 +215,7 @@ class Preset(_Section):
     place: str
     months: int = Field(ge=1)
     horizon_days: int = Field(ge=0)
+    communities_per_part: int | None = Field(default=None, ge=100)  # None: made at once, held in memory
     enterprises: Enterprises
     communities: Communities
     quality: Quality
@@ -229,13 +231,58 @@ class Preset(_Section):
     dirt: Dirt
 
 
+class Size(_Section):
+    """What may be said of a region's size beside its preset; None: as the preset says."""
+
+    enterprises: int | None = Field(default=None, ge=2)
+    communities: int | None = Field(default=None, ge=20)
+    months: int | None = Field(default=None, ge=1)
+
+    def given(self) -> dict[str, int]:
+        """Return what was said."""
+        return self.model_dump(exclude_none=True)
+
+    def of(self, preset: Preset) -> Preset:
+        """Return the preset in this size; committees and objections follow the communities."""
+        factor = (self.communities or preset.communities.count) / preset.communities.count
+        scaled = {
+            name: max(1, round(getattr(preset.enterprises, name) * factor)) for name in ("committees", "social_orgs")
+        }
+        firms = self.enterprises or max(2, round(preset.enterprises.count * factor))
+        return preset.model_copy(
+            update={
+                "months": self.months or preset.months,
+                "enterprises": preset.enterprises.model_copy(update={"count": firms, **scaled}),
+                "communities": preset.communities.model_copy(
+                    update={"count": self.communities or preset.communities.count}
+                ),
+                "registers": preset.registers.model_copy(
+                    update={"objections": max(5, round(preset.registers.objections * factor))}
+                ),
+            }
+        )
+
+
 class District(_Section):
-    """One district, its share of the communities and its streets (nine-digit code → name)."""
+    """One district, its share of the communities and its streets (nine-digit code → name; else made up, and marked)."""
 
     code: str
     zh: str
     share: float
-    streets: dict[str, str]
+    streets: dict[str, str] = {}
+    made_up_streets: int = Field(default=0, ge=0, le=99)
+    first_serial: int = Field(default=1, ge=1)  # of its communities, where earlier ones are in another part
+
+    @model_validator(mode="after")
+    def _has_streets(self) -> "District":
+        if bool(self.streets) == bool(self.made_up_streets):
+            raise ValueError("say either streets or made_up_streets")
+        return self
+
+    def street_names(self) -> dict[str, str]:
+        """Return the streets by code."""
+        made_up = range(1, self.made_up_streets + 1)
+        return self.streets or {f"{self.code}{900 + n}": f"{self.zh}第{n}街道（模拟）" for n in made_up}
 
 
 class Place(_Section):

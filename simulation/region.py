@@ -1,12 +1,16 @@
 """A sample region, written as its offices would send it: a first delivery of the history, then night by night.
 
-Owns the order of things and the manifest. The same arguments give the same bytes; more nights only add files.
+Owns the order of things and the manifest. The same arguments give the same bytes; more nights only add files. A preset
+in parts is made and delivered part by part: memory does not grow with the region.
 """
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,9 @@ from simulation.exits import supervised_as_known, with_street_at_exits
 from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
 from simulation.ledgers import make_funds
-from simulation.offices import OFFICES, Office
-from simulation.parameters import Preset, SimulationError, load_place, load_preset, months_before
+from simulation.offices import Office
+from simulation.parameters import Preset, SimulationError, Size, load_place, load_preset, months_before
+from simulation.parts import Part, divide
 from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
 from simulation.reports import make_reporting_records
 from simulation.tables import Table, day_number, random
@@ -60,9 +65,19 @@ class SimulationReport:
 
 
 def make_region(preset: str, *, seed: int, through: date) -> Region:
-    """Return the truth of a region, up to the preset's horizon after ``through``."""
+    """Return the truth of a region made at once, up to the preset's horizon after ``through``.
+
+    Raises SimulationError for a preset in parts: no truth of it is ever held whole.
+    """
     want = load_preset(preset)
-    place = load_place(want.place)
+    if want.communities_per_part is not None:
+        raise SimulationError(f"preset {preset!r} is made in parts; simulate() writes it")
+    return make_part(divide(want, load_place(want.place), seed=seed)[0], through=through)
+
+
+def make_part(part: Part, *, through: date) -> Region:
+    """Return the truth of one part of a region."""
+    want, place, seed = part.preset, part.place, part.seed
     first, last = months_before(through, want.months), through + timedelta(days=want.horizon_days)
     end = day_number(through)
     managers = make_managers(want, place, seed=seed, end_day=end)
@@ -89,8 +104,8 @@ def make_region(preset: str, *, seed: int, through: date) -> Region:
         "reporting_records": make_reporting_records(want, managers, tenures, **span),
     }
     tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
-    region = Region(tables, managers, communities, tenures, want, through)
-    return _with_objections(region, seed=seed, last=last)
+    region = _with_objections(Region(tables, managers, communities, tenures, want, through), seed=seed, last=last)
+    return replace(region, tables={feed: part.named(table) for feed, table in region.tables.items()})
 
 
 def _with_objections(region: Region, *, seed: int, last: date) -> Region:
@@ -145,6 +160,9 @@ def simulate(
     nights: int = 0,
     later: tuple[date, ...] = (),
     dirt: bool = True,
+    size: Size | None = None,
+    processes: int = 1,
+    on_part: Callable[[int, int, int], None] = lambda done, of, rows: None,
 ) -> SimulationReport:
     """Write a region's deliveries below ``out`` and ``out``/manifest.json.
 
@@ -152,6 +170,10 @@ def simulate(
     delivery, dated ``through``, holds the preset's months of history; each of ``nights`` further days what was new,
     late or corrected then; each day of ``later`` (after those nights) brings all that changed since the delivery
     before it. An ``out`` that already holds the same region is extended or left as it is.
+
+    A preset in parts has a file an office and part, and the parts' truths in ``out``/truth/<part>.json instead of in
+    the manifest. ``size`` changes how many enterprises, communities and months a preset has; ``processes`` make parts
+    side by side, each with the memory of one part; ``on_part`` is told of parts done, parts in all, and rows so far.
 
     Raises:
         SimulationError: unknown preset, deliveries after the preset's horizon, or ``out`` holds another region.
@@ -162,7 +184,8 @@ def simulate(
     started = time.monotonic()
     out = Path(out)
     parameters = {"preset": preset, "seed": seed, "through": str(through), "dirt": dirt, "nights": nights}
-    horizon = load_preset(preset).horizon_days
+    want = (size or Size()).of(load_preset(preset))
+    horizon = want.horizon_days
     if not 0 <= nights <= horizon:
         raise SimulationError(f"nights must be 0 to {horizon} for preset {preset!r}, not {nights}")
     days = [through + timedelta(days=night) for night in range(nights + 1)] + list(later)
@@ -170,10 +193,45 @@ def simulate(
         raise SimulationError(f"later deliveries must rise from {days[nights]} to {through + timedelta(days=horizon)}")
     if later:
         parameters["later"] = [str(day) for day in later]
+    if size:
+        parameters["size"] = size.given()
     _refuse_another_region(out, parameters)
-    region = make_region(preset, seed=seed, through=through)
-    manifest: dict[str, Any] = {
-        "parameters": parameters,
+    parts = divide(want, load_place(want.place), seed=seed)
+    manifest: dict[str, Any] = {"parameters": parameters, "deliveries": []}
+    rows: dict[str, int] = {}
+    dirty = 0
+    for done, (part, found) in enumerate(_delivered(parts, days, through, out, dirt, processes), 1):
+        if part.code:
+            manifest["deliveries"] += found.pop("deliveries")
+            _write_json(found, out / "truth" / f"{part.code}.json")
+        else:
+            manifest = {"parameters": parameters, **found}
+        dirty += len(found["dirt"])
+        on_part(done, len(parts), sum(delivery["rows"] for delivery in manifest["deliveries"]))
+    _write_json(manifest, out / "manifest.json")
+    for delivery in manifest["deliveries"]:
+        rows[delivery["profile"]] = rows.get(delivery["profile"], 0) + delivery["rows"]
+    return SimulationReport(out, rows, dirty, time.monotonic() - started)
+
+
+def _delivered(
+    parts: list[Part], days: list[date], through: date, out: Path, dirt: bool, processes: int
+) -> Iterator[tuple[Part, dict[str, Any]]]:
+    """Yield every part, in order, with what its files and its truth hold."""
+    if processes == 1 or len(parts) == 1:
+        for part in parts:
+            yield part, _deliver_part(part, days, through, out, dirt)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = [(part, pool.submit(_deliver_part, part, days, through, out, dirt)) for part in parts]
+        for part, future in waiting:
+            yield part, future.result()
+
+
+def _deliver_part(part: Part, days: list[date], through: date, out: Path, dirt: bool) -> dict[str, Any]:
+    """Make a part, write its files, and return its share of the manifest."""
+    region = make_part(part, through=through)
+    found: dict[str, Any] = {
         "true_quality": {
             str(uscc): round(float(quality), 6)
             for uscc, quality in zip(region.managers.uscc, region.managers.quality, strict=True)
@@ -189,13 +247,9 @@ def simulate(
         "late": [],
     }
     for since, day in zip([None, *days], days, strict=False):
-        for office in OFFICES:
-            _deliver(region, office, out, manifest, day=day, since=since, seed=seed, dirt=dirt)
-    _write_manifest(out, manifest)
-    rows: dict[str, int] = {}
-    for delivery in manifest["deliveries"]:
-        rows[delivery["profile"]] = rows.get(delivery["profile"], 0) + delivery["rows"]
-    return SimulationReport(out, rows, len(manifest["dirt"]), time.monotonic() - started)
+        for office in part.offices:
+            _deliver(region, office, out, found, day=day, since=since, seed=part.seed, dirt=dirt)
+    return found
 
 
 def _refuse_another_region(out: Path, parameters: dict[str, Any]) -> None:
@@ -268,9 +322,9 @@ def _note_changes(
             manifest["late"].append({**where, "key": list(key)})
 
 
-def _write_manifest(out: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest last and at once: a folder with a manifest is complete."""
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / "manifest.json.partial"
-    partial.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    partial.replace(out / "manifest.json")
+def _write_json(content: dict[str, Any], path: Path) -> None:
+    """Write ``content`` at once; the manifest comes last: a folder with a manifest is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    partial.replace(path)

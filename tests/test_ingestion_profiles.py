@@ -54,6 +54,25 @@ def test_profile__with_a_mistake__says_file_and_key(tmp_path, change, told):
     assert told in str(caught.value) and "some_office.yml" in str(caught.value)
 
 
+def test_profile__that_extends_another__has_its_keys_but_for_its_own(tmp_path):
+    written(tmp_path, GOOD)
+    path = tmp_path / "other_office.yml"
+    path.write_text('extends: some_office\nfeed: surveys\nfiles: "*.txt"\ncolumns: {uscc: 代码}\n', encoding="utf-8")
+    found, base = profiles.load(path), profiles.load(tmp_path / "some_office.yml")
+    assert (found.name, found.files, found.office_zh) == ("other_office", ["*.txt"], "测试")
+    assert found.columns == {**base.columns, "uscc": ["代码"]}
+
+
+def test_profile__that_extends_nothing_or_a_chain__is_refused(tmp_path):
+    with pytest.raises(IngestionError, match="no nobody.yml beside it"):
+        profiles.load(written(tmp_path, "extends: nobody\nfeed: surveys\n"))
+    written(tmp_path, GOOD)
+    for name, base in (("second", "some_office"), ("third", "second")):
+        (tmp_path / f"{name}.yml").write_text(f"extends: {base}\nfeed: surveys\n", encoding="utf-8")
+    with pytest.raises(IngestionError, match="second extends another profile itself"):
+        profiles.load(tmp_path / "third.yml")
+
+
 def test_profile__code_that_the_feed_does_not_have__is_refused(tmp_path):
     text = GOOD.replace("surveys", "mediations").replace("dates:", "codes: {outcome_code: {好: great}}\ndates:")
     with pytest.raises(IngestionError):

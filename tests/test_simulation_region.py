@@ -147,7 +147,7 @@ def test_complaints_api__paged_to_a_day__gives_each_record_once_and_nothing_late
         later = httpx.get(f"{url}/v1/complaints", params={"updated_since": cursor, "limit": 5000}).json()["data"]
         wrong = httpx.get(f"{url}/v1/complaints", params={"limit": "many"})
     assert len(found) == store.end(str(THROUGH))
-    assert len(found) + len(later) == len(store.lines)
+    assert len(found) + len(later) == len(store)
     assert later and all(record["更新时间"] > f"{THROUGH} 23:59" for record in later)
     assert wrong.status_code == 400
 
