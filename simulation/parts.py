@@ -96,7 +96,7 @@ def divide(preset: Preset, place: Place, *, seed: int) -> list[Part]:
 
 
 def _apportioned(total: int, weights: np.ndarray, *, least: int = 0) -> np.ndarray:
-    """Return whole numbers in proportion to ``weights`` that add up to ``total``, none below ``least`` if that can be."""
+    """Return whole numbers in proportion to ``weights`` that add up to ``total``; at least ``least`` of each."""
     exact = weights / weights.sum() * total
     whole = np.floor(exact).astype(int)
     order = np.argsort(whole - exact, kind="stable")
