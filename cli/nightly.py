@@ -32,6 +32,7 @@ ORDER = (
     "supervise_region",
     "grade_enterprises",
     "publish_grades",
+    "draw_inspections",
     "build_scorecards",
 )
 NEEDS = {  # marts of two nights must be neither graded nor supervised; all else goes on by itself

@@ -1,8 +1,9 @@
 """登记类数据接入 · load the registers.
 
 Enterprises, communities and contracts first, because every other feed refers to them; then disclosures, public credit,
-surveys, staff, objections, mediations, lifts, street ratings, assessments against the service standard, handovers and
-reports. Wakes at 02:00 (Asia/Shanghai) and computes the day that has just ended.
+surveys, staff, objections, mediations, lifts, street ratings, assessments against the service standard, handovers,
+reports, inspectors and their ties, owners' committees, honours of projects and enrolments in 码上办.
+Wakes at 02:00 (Asia/Shanghai) and computes the day that has just ended.
 
 **When a feed fails** (door 1 said no, or its files cannot be read): nothing of that batch is loaded, the feed's
 earlier data stays and is shown as STALE, the other feeds go on, this run ends red. The reason is in the task's log, in

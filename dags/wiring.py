@@ -26,6 +26,11 @@ REGISTERS = (  # in the order in which they refer to one another
     "standard_assessments",
     "handovers",
     "reporting_records",
+    "inspectors",
+    "inspector_ties",
+    "owners_committees",
+    "project_honours",
+    "mashangban_enrolments",
 )
 EVENTS = ("complaints", "inspections", "funds")
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from simulation import credit_codes
+from simulation import credit_codes, words
 from simulation.offices import EXCEL, Office
 from simulation.parameters import Dirt
 
@@ -81,6 +81,7 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
     "baotou_objections": (
         ("unknown_word", "target_type_code", "CODE_UNKNOWN"),
         ("impossible_date", "filed_on", "TYPE_INVALID_DATE"),
+        ("same_officer", "decider_code", "DECIDED_BY_ORIGINAL_OFFICER"),
     ),
     "baotou_mediations": (
         ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
@@ -110,6 +111,24 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("missing", "due_on", "REQUIRED_MISSING"),
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
     ),
+    "baotou_inspectors": (
+        ("unknown_word", "authority_code", "CODE_UNKNOWN"),
+        ("impossible_date", "active_from", "TYPE_INVALID_DATE"),
+    ),
+    "baotou_inspector_ties": (
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+        ("unknown_word", "relation_code", "CODE_UNKNOWN"),
+    ),
+    "baotou_owners_committees": (
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+        ("impossible_date", "formed_on", "TYPE_INVALID_DATE"),
+        ("bad_number", "member_count", "TYPE_INVALID_NUMBER"),
+    ),
+    "baotou_project_honours": (
+        ("unknown_word", "honour_code", "CODE_UNKNOWN"),
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+    ),
+    "baotou_mashangban_enrolments": (("unknown_community", "community_id", "REFERENCE_UNKNOWN"),),
 }
 _KEYS = {
     "baotou_enterprises": "uscc", "baotou_communities": "community_id", "baotou_contracts": "contract_id",
@@ -118,7 +137,9 @@ _KEYS = {
     "baotou_surveys": "survey_id", "baotou_personnel": "staff_id", "baotou_objections": "objection_id",
     "baotou_mediations": "mediation_id", "baotou_lifts": "lift_id", "baotou_street_ratings": "rating_id",
     "baotou_standard_assessments": "assessment_id", "baotou_handovers": "handover_id",
-    "baotou_reporting_records": "report_id",
+    "baotou_reporting_records": "report_id", "baotou_inspectors": "inspector_code",
+    "baotou_inspector_ties": "inspector_code", "baotou_owners_committees": "committee_id",
+    "baotou_project_honours": "honour_id", "baotou_mashangban_enrolments": "community_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),
@@ -200,6 +221,9 @@ def _damaged(
     usable = (
         rows[header].is_not_null().to_numpy() if kind in ("check_digit", "torn", "too_early", "bad_number") else None
     )
+    if kind == "same_officer":  # of a decision; who withdraws is decided by nobody
+        decisions = [words.OBJECTION_OUTCOMES[code] for code in ("upheld", "rejected")]
+        usable = rows[office.header_of("outcome_code")].is_in(decisions).to_numpy()
     places = np.flatnonzero(usable) if usable is not None else np.arange(rows.height)
     row = rows.row(int(rng.choice(places)) if len(places) else 0, named=True)
     key = office.header_of(_KEYS[office.shape])
@@ -219,6 +243,7 @@ def _damaged(
         "bad_number": lambda: "一百二十",
         "out_of_range": lambda: 180.0,
         "torn": lambda: str(row[header]) + TORN,
+        "same_officer": lambda: row[office.header_of("original_officer_code")],
         "wide": lambda: str(row[header]) + WIDE,
     }[kind]()
     return row

@@ -269,9 +269,11 @@ OFFICES: tuple[Office, ...] = (
             "异议编号=objection_id", "统一社会信用代码=uscc", "异议对象=target_type_code", "对象编号=target_id",
             "提出日期=filed_on", "标注日期=marked_on", "转办日期=forwarded_on", "办结日期=decided_on",
             "办理结果=outcome_code", "原经办人=original_officer_code", "复核人=decider_code", "答复意见=reply",
-            "更新时间=updated_at",
-            words_of={"target_type_code": words.TARGETS, "outcome_code": words.OBJECTION_OUTCOMES},
-                      formats={"updated_at": MOMENT},
+            "更新时间=updated_at", "数据来源类别=source_class_code", "申请复核日期=review_filed_on",
+            "复核办结日期=review_decided_on", "复核结果=review_outcome_code", "复核经办人=reviewer_code",
+            words_of={"target_type_code": words.TARGETS, "outcome_code": words.OBJECTION_OUTCOMES,
+                      "source_class_code": words.SOURCE_CLASSES, "review_outcome_code": words.REVIEW_OUTCOMES},
+            formats={"updated_at": MOMENT},
         ),
     ),
     Office(
@@ -338,6 +340,50 @@ OFFICES: tuple[Office, ...] = (
             words_of={"report_type_code": words.REPORTS},
             formats={"period_start_on": COMPACT_DAY, "due_on": COMPACT_DAY, "submitted_on": COMPACT_DAY,
                      "updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_inspectors", "inspectors", "csv", "检查人员名录_{day}.csv",
+        _fields(
+            "检查人员代号=inspector_code", "所属部门=authority_code", "区划代码=region_code", "入库日期=active_from",
+            "出库日期=active_until", "更新时间=updated_at",
+            words_of={"authority_code": words.OVERSIGHT_AUTHORITIES}, formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_inspector_ties", "inspector_ties", "csv", "检查人员回避登记_{day}.csv",
+        _fields(
+            "检查人员代号=inspector_code", "统一社会信用代码=uscc", "关系类别=relation_code", "回避起始日期=starts_on",
+            "回避截止日期=ends_on", "更新时间=updated_at",
+            words_of={"relation_code": words.TIES}, formats={"updated_at": MOMENT},
+        ),
+        encoding="gb18030",
+    ),
+    Office(
+        "baotou_owners_committees", "owners_committees", "csv", "业委会备案_{day}.csv",
+        _fields(
+            "备案编号=committee_id", "小区编码=community_id", "组织类别=committee_kind_code", "成立日期=formed_on",
+            "终止日期=dissolved_on", "委员人数=member_count", "党员委员人数=party_member_count",
+            "培训年度=training_year", "年度培训次数=training_count", "更新时间=updated_at",
+            words_of={"committee_kind_code": words.COMMITTEES}, formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_project_honours", "project_honours", "csv", "项目达标创优_{day}.csv",
+        _fields(
+            "认定编号=honour_id", "小区编码=community_id", "统一社会信用代码=uscc", "认定类别=honour_code",
+            "标准版本=standard_edition", "认定日期=granted_on", "有效期至=valid_until", "撤销日期=revoked_on",
+            "认定单位=authority_name", "更新时间=updated_at",
+            words_of={"honour_code": words.HONOURS},
+            formats={"granted_on": SLASH_DAY, "valid_until": SLASH_DAY, "revoked_on": SLASH_DAY,
+                     "updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_mashangban_enrolments", "mashangban_enrolments", "csv", "码上办入驻小区_{day}.csv",
+        _fields(
+            "序号", "小区编码=community_id", "入驻日期=enrolled_on", "退出日期=withdrawn_on", "更新时间=updated_at",
+            formats={"enrolled_on": COMPACT_DAY, "withdrawn_on": COMPACT_DAY, "updated_at": MOMENT},
         ),
     ),
 )  # fmt: skip

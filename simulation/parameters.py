@@ -190,6 +190,16 @@ class Exits(_Section):
     notice_in_time: Span
 
 
+class Oversight(_Section):
+    """Committees, honours and enrolments; ``honoured`` is the chance of a community at quality 0 and 1."""
+
+    committee_share: float
+    committee_party_share: float
+    committee_trainings: float
+    honoured: Span
+    enrolled_share: float
+
+
 class Lags(_Section):
     """Days between an event and its row at the office that sends it, and the share of rows corrected later."""
 
@@ -227,6 +237,7 @@ class Preset(_Section):
     registers: Registers
     exits: Exits
     assessments: Assessments
+    oversight: Oversight
     lags: Lags
     dirt: Dirt
 

@@ -27,6 +27,14 @@ from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
 from simulation.ledgers import make_funds
 from simulation.offices import Office
+from simulation.oversight import (
+    make_inspector_ties,
+    make_inspectors,
+    make_mashangban_enrolments,
+    make_owners_committees,
+    make_project_honours,
+    with_handling,
+)
 from simulation.parameters import Preset, SimulationError, Size, load_place, load_preset, months_before
 from simulation.parts import Part, divide
 from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
@@ -102,8 +110,13 @@ def make_part(part: Part, *, through: date) -> Region:
         "standard_assessments": make_standard_assessments(*where, **span),
         "handovers": make_handovers(want, managers, communities, tenures, seed=seed),
         "reporting_records": make_reporting_records(want, managers, tenures, **span),
+        "inspectors": make_inspectors(communities, **span),
+        "owners_committees": make_owners_committees(want, managers, communities, **span),
+        "project_honours": make_project_honours(*where, **span),
+        "mashangban_enrolments": make_mashangban_enrolments(want, communities, **span),
     }
     tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
+    tables["inspector_ties"] = make_inspector_ties(managers, tables["inspectors"], **span)
     region = _with_objections(Region(tables, managers, communities, tenures, want, through), seed=seed, last=last)
     return replace(region, tables={feed: part.named(table) for feed, table in region.tables.items()})
 
@@ -147,7 +160,7 @@ def _with_objections(region: Region, *, seed: int, last: date) -> Region:
     )  # fmt: skip
     frame = frame.with_columns(pl.min_horizontal("revoked_on", "_upheld_on").alias("revoked_on"))
     tables["public_credit"] = replace(tables["public_credit"], frame=frame)
-    tables["objections"] = objections
+    tables["objections"] = with_handling(objections, seed=seed)
     return replace(region, tables=tables)
 
 

@@ -76,4 +76,19 @@ REPORTS = {
     "enterprise": "企业信息", "projects": "项目信息", "staff": "人员信息", "finance": "收支信息", "safety": "安全信息",
     "other": "其他信息",
 }  # fmt: skip
+SOURCE_CLASSES = {"own": "本部门数据", "other": "其他部门数据", "complex": "情况复杂"}
+REVIEW_OUTCOMES = {"upheld": "复核成立", "rejected": "维持原结论"}
+OVERSIGHT_AUTHORITIES = {
+    "housing": "住建", "fire": "消防", "market": "市场监管", "urban_management": "城管", "police": "公安",
+    "other": "其他",
+}  # fmt: skip
+TIES = {
+    "former_employee": "曾任职", "relative": "近亲属任职", "shareholder": "持股", "owner": "本小区业主",
+    "other": "其他",
+}  # fmt: skip
+COMMITTEES = {"owners": "业主委员会", "management": "物业管理委员会"}
+HONOURS = {
+    "first_level": "一级服务项目", "second_level": "二级服务项目", "third_level": "三级服务项目",
+    "excellent": "自治区级优秀项目", "model": "自治区级示范项目",
+}  # fmt: skip
 FLAG = {True: "是", False: "否"}

@@ -13,7 +13,7 @@ from cli import airflow_environment, nightly
 DAGS = airflow_environment.DAGS
 FILES = sorted(path for path in DAGS.glob("*.py") if path.name != "wiring.py")
 HEAVY = {"dbt", "great_expectations", "polars", "pandas", "sklearn", "scipy", "altair", "pyarrow"}
-OURS = {"cli", "expectations", "ingestion", "publishing", "scorecards", "scoring", "simulation"}
+OURS = {"cli", "expectations", "ingestion", "publishing", "scorecards", "scoring", "simulation", "supervision"}
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,39 @@ BROKEN = {
     "objections": {
         "DECIDED_BEFORE_FILED": {"filed_on": "2026-02-01", "decided_on": "2026-01-01"},
         "DECIDED_WITHOUT_DATE": {"outcome_code": "upheld", "decided_on": None},
+        "DECIDED_BY_ORIGINAL_OFFICER": {
+            "outcome_code": "upheld",
+            "filed_on": "2026-01-01",
+            "decided_on": "2026-01-05",
+            "original_officer_code": "J01",
+            "decider_code": "J01",
+        },
+        "DECIDER_UNKNOWN": {
+            "outcome_code": "rejected",
+            "filed_on": "2026-01-01",
+            "decided_on": "2026-01-05",
+            "original_officer_code": "J01",
+        },
+        "REVIEWED_BY_EARLIER_OFFICER": {"decider_code": "F01", "reviewer_code": "F01"},
+        "REVIEW_BEFORE_DECISION": {
+            "filed_on": "2026-01-01",
+            "decided_on": "2026-02-01",
+            "review_filed_on": "2026-01-15",
+        },
+        "REVIEWED_WITHOUT_DATE": {"review_outcome_code": "upheld", "review_decided_on": None},
     },
+    "inspectors": {"ENDED_BEFORE_BEGUN": {"active_from": "2026-02-01", "active_until": "2026-01-01"}},
+    "inspector_ties": {"ENDED_BEFORE_BEGUN": {"starts_on": "2026-02-01", "ends_on": "2026-01-01"}},
+    "owners_committees": {
+        "DISSOLVED_BEFORE_FORMED": {"formed_on": "2026-02-01", "dissolved_on": "2026-01-01"},
+        "PARTY_MORE_THAN_MEMBERS": {"member_count": "5", "party_member_count": "6"},
+        "TRAININGS_WITHOUT_YEAR": {"training_count": "2", "training_year": None},
+    },
+    "project_honours": {
+        "REVOKED_BEFORE_GRANTED": {"granted_on": "2026-02-01", "revoked_on": "2026-01-01"},
+        "LEVEL_WITHOUT_EDITION": {"honour_code": "second_level", "standard_edition": None},
+    },
+    "mashangban_enrolments": {"WITHDRAWN_BEFORE_ENROLLED": {"enrolled_on": "2026-02-01", "withdrawn_on": "2026-01-01"}},
     "mediations": {
         "PERFORMED_BEFORE_AGREED": {"agreed_on": "2026-02-01", "performed_on": "2026-01-01"},
         "PERFORMED_WITHOUT_DATE": {"outcome_code": "performed", "performed_on": None},

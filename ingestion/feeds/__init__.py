@@ -22,6 +22,11 @@ NAMES = (
     "standard_assessments",
     "handovers",
     "reporting_records",
+    "inspectors",
+    "inspector_ties",
+    "owners_committees",
+    "project_honours",
+    "mashangban_enrolments",
 )  # in the order in which they refer to one another
 
 

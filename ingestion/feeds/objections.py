@@ -38,6 +38,17 @@ FEED = Feed(
         Field("decider_code", "text", "复核人代号", "decider", personal=True),
         Field("reply", "text", "答复", "reply", maximum_length=LONG_TEXT),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field(
+            "source_class_code",
+            "code",
+            "数据来源类别",
+            "whose data is disputed; decides the limit",
+            codes=("own", "other", "complex"),
+        ),
+        Field("review_filed_on", "date", "申请复核日期", "review asked for on"),
+        Field("review_decided_on", "date", "复核办结日期", "review decided on"),
+        Field("review_outcome_code", "code", "复核结果", "outcome of the review", codes=("upheld", "rejected")),
+        Field("reviewer_code", "text", "复核经办人代号", "who reviewed", personal=True),
     ),
     rules=(
         RowRule(
@@ -53,6 +64,49 @@ FEED = Feed(
             "已有结论但无办结日期",
             "decided, but the date is missing",
             lambda row: row["outcome_code"].is_in(["upheld", "rejected"]) & row["decided_on"].is_null(),
+        ),
+        RowRule(
+            "DECIDED_BY_ORIGINAL_OFFICER",
+            "decider_code",
+            "复核人与原经办人为同一人，须另行指定复核人后重新报送",
+            "decided by the original officer: the decision has no effect; name another and send the row again",
+            lambda row: (
+                row["outcome_code"].is_in(["upheld", "rejected"])
+                & (row["decider_code"] == row["original_officer_code"])
+            ),
+        ),
+        RowRule(
+            "DECIDER_UNKNOWN",
+            "decider_code",
+            "已有结论但未注明复核人和原经办人",
+            "decided, but not by whom or on whose work: that they differ cannot be seen",
+            lambda row: (
+                row["outcome_code"].is_in(["upheld", "rejected"])
+                & (row["decider_code"].is_null() | row["original_officer_code"].is_null())
+            ),
+        ),
+        RowRule(
+            "REVIEWED_BY_EARLIER_OFFICER",
+            "reviewer_code",
+            "复核经办人曾经办或决定该异议",
+            "reviewed by who decided it or had worked on it before",
+            lambda row: (
+                (row["reviewer_code"] == row["decider_code"]) | (row["reviewer_code"] == row["original_officer_code"])
+            ),
+        ),
+        RowRule(
+            "REVIEW_BEFORE_DECISION",
+            "review_filed_on",
+            "申请复核早于办结",
+            "a review was asked for before the decision",
+            lambda row: row["review_filed_on"] < row["decided_on"],
+        ),
+        RowRule(
+            "REVIEWED_WITHOUT_DATE",
+            "review_decided_on",
+            "已有复核结论但无复核日期",
+            "reviewed, but the date is missing",
+            lambda row: row["review_outcome_code"].is_not_null() & row["review_decided_on"].is_null(),
         ),
     ),
 )

@@ -1,0 +1,47 @@
+"""Steps of the night that oversee: the inspection draw, clocks of objections and repairs, policy targets."""
+
+from datetime import date
+
+from cli.steps import _newest_build, _step
+from warehouse.connection import connect
+
+DRAW_FROM_DAY = 25  # the first night from then on draws the next month: days to plan, and a bad night does no harm
+
+
+def draw_inspections(business_date: date) -> None:
+    """Draw next month's inspections, on the first night from the 25th on; a month that is drawn is left alone.
+
+    A month with nothing published has nothing to draw from: it says so and tries again the next night.
+    """
+    from supervision.draw_frame import month_after
+    from supervision.draw_record import is_drawn, make_draw
+
+    with _step("pc_supervision", business_date, "draw_inspections", "draw_inspections") as note:
+        month = month_after(business_date)
+        if business_date.day < DRAW_FROM_DAY:
+            note.is_new, note.message = False, f"{month:%Y-%m} is drawn from the {DRAW_FROM_DAY}th on"
+        elif not _has_published(business_date):
+            note.is_new, note.message = False, "no grades are published yet: nothing to draw by"
+        elif is_drawn(month):
+            note.is_new, note.message = False, f"{month:%Y-%m} is drawn already"
+        else:
+            counts = make_draw(month, business_date).counts
+            note.message = (
+                f"{month:%Y-%m}: {counts['checks']} checks in {counts['visits']} visits, "
+                f"{counts['visits_saved_by_merging']} saved by merging, {counts['checks_put_off']} put off"
+            )
+
+
+def newest_night() -> date | None:
+    """Return the night the marts hold; None when they are torn or not built."""
+    found = _newest_build()
+    return found[0] if found else None
+
+
+def _has_published(business_date: date) -> bool:
+    with connect("pc_supervision") as connection:
+        return bool(
+            connection.execute(
+                "select 1 from publishing.publications where business_date <= %s limit 1", (business_date,)
+            ).fetchone()
+        )

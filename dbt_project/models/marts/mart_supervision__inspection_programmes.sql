@@ -1,0 +1,15 @@
+with programmes as (
+
+  select * from {{ ref('inspection_programmes') }}
+
+)
+
+select distinct on (authority_code, rate_class)
+  authority_code,
+  rate_class,
+  yearly_rate,
+  source_clause,
+  valid_from
+from programmes
+where valid_from <= {{ business_date() }}
+order by authority_code, rate_class, valid_from desc
