@@ -1,4 +1,5 @@
-"""监管 · what must be told to an office: alerts on money and exits.
+"""监管 · what must be told to an office: alerts on money and exits, clocks of objections and
+repairs; and the month's policy targets.
 
 Wakes when the marts are built, or at 04:30 (Asia/Shanghai).
 
@@ -31,7 +32,21 @@ def supervise_region():
 
         return run_step(raise_alerts, outlets={ALERTS: outlet_events[ALERTS]})
 
+    @task
+    def keep_clocks():
+        from cli.oversight_steps import keep_clocks
+
+        return run_step(keep_clocks)
+
+    @task
+    def record_kpis():
+        from cli.oversight_steps import record_kpis
+
+        return run_step(record_kpis)
+
     raise_alerts()
+    keep_clocks()
+    record_kpis()
 
 
 supervise_region()

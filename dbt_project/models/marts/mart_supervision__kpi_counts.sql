@@ -1,0 +1,455 @@
+-- What the warehouse can count tonight of the targets of the two policy documents, for every region that has something to
+-- count. Each is a numerator and a denominator (a count has none); seed kpi_definitions says what they are and is frozen.
+-- Grades are not known here: enterprises at AA are counted by supervision from what is published.
+with ancestors as (
+
+  select * from {{ ref('int_region_ancestors__expanded') }}
+
+),
+
+communities as (
+
+  select * from {{ ref('dim_community') }}
+
+),
+
+enterprises as (
+
+  select * from {{ ref('dim_enterprise') }}
+
+),
+
+region_months as (
+
+  select * from {{ ref('mart_scorecards__region_months') }}
+
+),
+
+personnel as (
+
+  select * from {{ ref('stg_personnel') }}
+
+),
+
+disclosures as (
+
+  select * from {{ ref('stg_disclosures') }}
+
+),
+
+lifts as (
+
+  select distinct
+    lift_id,
+    community_id,
+    origin_code
+  from {{ ref('stg_lifts') }}
+  where in_use_from >= date '2026-01-01' and in_use_from <= {{ business_date() }}
+    and coalesce(out_of_use_on > {{ business_date() }}, true)
+
+),
+
+lift_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'lifts'
+
+),
+
+scored_enterprises as (
+
+  select * from {{ ref('int_enterprises__summarised') }}
+
+),
+
+managed as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as community_count,
+    count(communities.current_uscc) as managed_count,
+    count(*) filter (where enterprises.is_enterprise) as enterprise_managed_count,
+    count(*) filter (where communities.built_year >= 2025) as new_count,
+    count(*) filter (where communities.built_year >= 2025 and enterprises.is_enterprise) as new_enterprise_managed_count,
+    count(*) filter (where communities.community_type_code = 'old') as old_count,
+    count(communities.current_uscc) filter (where communities.community_type_code = 'old') as old_managed_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  left join enterprises
+    on enterprises.uscc = communities.current_uscc
+  group by ancestors.ancestor_region_code
+
+),
+
+disclosed as (
+
+  select distinct
+    community_id,
+    uscc
+  from disclosures
+  where is_verified and {{ in_window('published_on', 12) }}
+
+),
+
+disclosure_coverage as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as community_count,
+    count(disclosed.community_id) as disclosed_count
+  from communities
+  inner join enterprises
+    on enterprises.uscc = communities.current_uscc and enterprises.is_enterprise
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  left join disclosed
+    on disclosed.community_id = communities.community_id and disclosed.uscc = communities.current_uscc
+  group by ancestors.ancestor_region_code
+
+),
+
+trained as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as staff_count,
+    count(*) filter (where personnel.pre_job_trained_on <= personnel.hired_on) as pre_job_count,
+    count(*) filter (where {{ in_window('personnel.continuing_trained_on', 12) }}) as continuing_count
+  from personnel
+  inner join scored_enterprises
+    on scored_enterprises.uscc = personnel.uscc
+  inner join ancestors
+    on ancestors.region_code = scored_enterprises.region_code
+  where personnel.hired_on <= {{ business_date() }} and coalesce(personnel.left_on > {{ business_date() }}, true)
+  group by ancestors.ancestor_region_code
+
+),
+
+-- the same months of 2025: a year that is not over is not compared with a whole one
+volumes as (
+
+  select
+    region_code,
+    sum(complaint_count) filter (where is_this_year) as complaint_count,
+    sum(household_months) filter (where is_this_year) as household_months,
+    sum(resolved_within_24h_count) filter (where is_this_year) as resolved_within_24h_count,
+    sum(complaint_count) filter (where is_base) as base_complaint_count,
+    sum(household_months) filter (where is_base) as base_household_months,
+    sum(resolved_within_24h_count) filter (where is_base) as base_resolved_within_24h_count
+  from (
+    select
+      *,
+      extract(year from month) = extract(year from {{ business_date() }}) as is_this_year,
+      extract(year from month) = 2025
+        and extract(month from month) <= extract(month from {{ business_date() }}) as is_base
+    from region_months
+  ) as marked
+  group by region_code
+  -- a base with a month missing is none
+  having count(*) filter (where is_base) = extract(month from {{ business_date() }})
+
+),
+
+-- 2026-28 together, as the target is; none at all where the lifts' office has sent nothing yet
+lift_works as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(distinct lifts.lift_id) filter (where lifts.origin_code = 'renewed') as renewed_count,
+    count(distinct lifts.lift_id) filter (where lifts.origin_code = 'added') as added_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join lift_feed
+  left join lifts
+    on lifts.community_id = communities.community_id
+  where lift_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+committees as (
+
+  select
+    community_id,
+    member_count,
+    party_member_count,
+    case when training_year = extract(year from {{ business_date() }}) then training_count else 0 end as training_count
+  from {{ ref('stg_owners_committees') }}
+  where formed_on <= {{ business_date() }} and coalesce(dissolved_on > {{ business_date() }}, true)
+
+),
+
+committee_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'owners_committees'
+
+),
+
+committee_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(distinct communities.community_id) as community_count,
+    count(distinct committees.community_id) as with_committee_count,
+    count(committees.community_id) as committee_count,
+    sum(committees.training_count) as training_count,
+    sum(committees.party_member_count) filter (where committees.member_count is not null) as party_member_count,
+    sum(committees.member_count) filter (where committees.party_member_count is not null) as member_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join committee_feed
+  left join committees
+    on committees.community_id = communities.community_id
+  where committee_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+-- a level says nothing without its edition: the target is one of DB15/T 970-2016
+honours as (
+
+  select
+    community_id,
+    bool_or(
+      honour_code in ('first_level', 'second_level') and standard_edition = 'DB15/T 970-2016'
+    ) as is_second_level,
+    bool_or(honour_code in ('excellent', 'model')) as is_model
+  from {{ ref('stg_project_honours') }}
+  where granted_on <= {{ business_date() }}
+    and coalesce(valid_until >= {{ business_date() }}, true)
+    and coalesce(revoked_on > {{ business_date() }}, true)
+  group by community_id
+
+),
+
+honour_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'project_honours'
+
+),
+
+honour_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) filter (where honours.is_second_level) as second_level_count,
+    count(*) filter (where honours.is_model) as model_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join honour_feed
+  left join honours
+    on honours.community_id = communities.community_id
+  where honour_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+enrolled as (
+
+  select community_id
+  from {{ ref('stg_mashangban_enrolments') }}
+  where enrolled_on <= {{ business_date() }} and coalesce(withdrawn_on > {{ business_date() }}, true)
+
+),
+
+enrolment_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'mashangban_enrolments'
+
+),
+
+enrolment_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as community_count,
+    count(enrolled.community_id) as enrolled_count
+  from communities
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join enrolment_feed
+  left join enrolled
+    on enrolled.community_id = communities.community_id
+  where enrolment_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+counted as (
+
+  select
+    region_code,
+    'management_coverage' as kpi_code,
+    managed_count::numeric as numerator,
+    community_count::numeric as denominator,
+    null::numeric as base_value,
+    null::numeric as current_value
+  from managed
+  union all
+  select
+    region_code,
+    'professional_coverage',
+    enterprise_managed_count::numeric,
+    community_count::numeric,
+    null::numeric,
+    null
+  from managed
+  union all
+  select
+    region_code,
+    'new_professional_coverage',
+    new_enterprise_managed_count::numeric,
+    new_count::numeric,
+    null::numeric,
+    null
+  from managed
+  union all
+  select
+    region_code,
+    'old_community_takeover',
+    old_managed_count::numeric,
+    old_count::numeric,
+    null::numeric,
+    null
+  from managed
+  union all
+  select
+    region_code,
+    'disclosure_coverage',
+    disclosed_count::numeric,
+    community_count::numeric,
+    null::numeric,
+    null
+  from disclosure_coverage
+  union all
+  select
+    region_code,
+    'pre_job_training_ratio',
+    pre_job_count::numeric,
+    staff_count::numeric,
+    null::numeric,
+    null
+  from trained
+  union all
+  select
+    region_code,
+    'continuing_training_ratio',
+    continuing_count::numeric,
+    staff_count::numeric,
+    null::numeric,
+    null
+  from trained
+  union all
+  select
+    region_code,
+    'lift_renewals',
+    renewed_count::numeric,
+    null,
+    null::numeric,
+    null
+  from lift_works
+  union all
+  select
+    region_code,
+    'lift_additions',
+    added_count::numeric,
+    null,
+    null::numeric,
+    null
+  from lift_works
+  union all
+  select
+    region_code,
+    'owners_committee_ratio',
+    with_committee_count::numeric,
+    community_count::numeric,
+    null::numeric,
+    null
+  from committee_counts
+  union all
+  select
+    region_code,
+    'committee_party_members',
+    party_member_count::numeric,
+    member_count::numeric,
+    null::numeric,
+    null
+  from committee_counts
+  union all
+  select
+    region_code,
+    'committee_trainings',
+    training_count::numeric,
+    committee_count::numeric,
+    null::numeric,
+    null
+  from committee_counts
+  union all
+  select
+    region_code,
+    'second_level_projects',
+    second_level_count::numeric,
+    null,
+    null::numeric,
+    null
+  from honour_counts
+  union all
+  select
+    region_code,
+    'model_projects',
+    model_count::numeric,
+    null,
+    null::numeric,
+    null
+  from honour_counts
+  union all
+  select
+    region_code,
+    'mashangban_coverage',
+    enrolled_count::numeric,
+    community_count::numeric,
+    null::numeric,
+    null
+  from enrolment_counts
+  union all
+  select
+    region_code,
+    'complaint_volume_change',
+    (complaint_count - base_complaint_count)::numeric,
+    base_complaint_count::numeric,
+    base_complaint_count::numeric,
+    complaint_count::numeric
+  from volumes
+  union all
+  select
+    region_code,
+    'complaint_rate_change',
+    complaint_count * 1000 / nullif(household_months, 0) - base_complaint_count * 1000 / nullif(base_household_months, 0),
+    base_complaint_count * 1000 / nullif(base_household_months, 0),
+    base_complaint_count * 1000 / nullif(base_household_months, 0),
+    complaint_count * 1000 / nullif(household_months, 0)
+  from volumes
+  union all
+  select
+    region_code,
+    'complaint_within_24h_ratio',
+    resolved_within_24h_count::numeric,
+    complaint_count::numeric,
+    base_resolved_within_24h_count / nullif(base_complaint_count, 0)::numeric,
+    resolved_within_24h_count / nullif(complaint_count, 0)::numeric
+  from volumes
+
+)
+
+select
+  region_code,
+  kpi_code,
+  round(numerator, 6) as numerator,
+  round(denominator, 6) as denominator,
+  round(base_value, 6) as base_value,
+  round(current_value, 6) as current_value,
+  round(case when denominator is null then numerator else numerator / nullif(denominator, 0) end, 4) as actual_value
+from counted

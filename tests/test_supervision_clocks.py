@@ -1,0 +1,247 @@
+"""Clocks night by night: before, at and after each limit, across holidays, with late and corrected rows, run again."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import psycopg
+import pytest
+
+from supervision.clocks import SCHEMA, keep_clocks, states
+from warehouse import working_days
+from warehouse.connection import connect
+
+USCC = "91350100M000100Y43"
+MART = """
+create table marts.mart_supervision__clock_subjects (clock_id text, clock_kind_code text, subject_type_code text,
+  subject_id text, case_code text, uscc text, region_code text, level_code text, started_on date, limit_count integer,
+  unit_code text, is_duty boolean, done_on date, label_zh text, label_en text, source_clause text,
+  is_decided_by_original_officer boolean)
+"""
+LIMITS = {  # kind and case: limit, unit, is it a duty
+    ("mark", "any"): (1, "working_days", True),
+    ("forward", "any"): (2, "working_days", True),
+    ("decide", "own"): (5, "working_days", True),
+    ("decide", "other"): (7, "working_days", True),
+    ("decide", "complex"): (20, "working_days", True),
+    ("review", "any"): (15, "working_days", True),
+    ("freeze", "any"): (20, "working_days", False),
+    ("preview", "any"): (10, "working_days_before", False),
+    ("earliest_repair", "minor"): (0, "months", False),
+    ("earliest_repair", "general"): (3, "months", False),
+    ("earliest_repair", "serious"): (12, "months", False),
+}
+
+
+def subject(kind="decide", case="own", started=date(2026, 9, 28), **changes):
+    """One row of the mart: an objection to own data filed on the Monday before National Day."""
+    limit, unit, is_duty = LIMITS[kind, case]
+    return {
+        "clock_id": f"{kind}/Y1",
+        "clock_kind_code": kind,
+        "subject_type_code": "objection",
+        "subject_id": "Y1",
+        "case_code": case,
+        "uscc": USCC,
+        "region_code": "150203",
+        "level_code": "city",
+        "started_on": started,
+        "limit_count": limit,
+        "unit_code": unit,
+        "is_duty": is_duty,
+        "done_on": None,
+        "label_zh": "异议",
+        "label_en": "objection",
+        "source_clause": "§8",
+        "is_decided_by_original_officer": False,
+        **changes,
+    }
+
+
+def state(night, **changes):
+    found = states(pl.DataFrame([subject(**changes)], schema=SCHEMA), night)
+    return found["due_on"][0], found["status_code"][0], found["occasion"][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "case", "started", "due"),
+    [
+        ("mark", "any", date(2026, 9, 30), date(2026, 10, 8)),  # 1-7 October are holidays
+        ("forward", "any", date(2026, 9, 30), date(2026, 10, 9)),
+        ("decide", "own", date(2026, 9, 28), date(2026, 10, 10)),  # 29, 30, 8, 9 and the make-up Saturday
+        ("decide", "other", date(2026, 9, 28), date(2026, 10, 13)),
+        ("decide", "complex", date(2026, 9, 28), date(2026, 10, 30)),
+        ("review", "any", date(2026, 2, 10), date(2026, 3, 9)),  # the Spring Festival with two make-up Saturdays
+        ("freeze", "any", date(2026, 10, 20), date(2026, 11, 17)),
+        ("preview", "any", date(2027, 1, 1), date(2026, 12, 18)),
+        ("preview", "any", date(2026, 10, 1), date(2026, 9, 17)),  # the Mid-Autumn Festival, a worked Sunday
+        ("earliest_repair", "minor", date(2026, 8, 31), date(2026, 8, 31)),
+        ("earliest_repair", "general", date(2026, 11, 30), date(2027, 2, 28)),
+        ("earliest_repair", "serious", date(2026, 2, 1), date(2027, 2, 1)),
+    ],
+)
+def test_due__of_every_clock__is_the_day_its_limit_says(kind, case, started, due):
+    assert state(date(2026, 1, 1), kind=kind, case=case, started=started)[0] == due
+
+
+DUTIES = [key for key, (_, _, is_duty) in LIMITS.items() if is_duty]
+
+
+@pytest.mark.parametrize(("kind", "case"), DUTIES)
+@pytest.mark.parametrize("started", [date(2026, 9, 28), date(2026, 2, 11), date(2026, 11, 3)])
+def test_duty__day_by_day__is_told_before_at_and_after_its_limit(kind, case, started):
+    due = working_days.after(started, LIMITS[kind, case][0])
+    remind = working_days.before(due, 1)
+    seen = {}
+    night = started
+    while night <= due + timedelta(days=3):
+        seen[night] = state(night, kind=kind, case=case, started=started)[1:]
+        night += timedelta(days=1)
+    for night, (status, occasion) in seen.items():
+        if night < due:
+            assert (status, occasion) == ("running", "before" if night >= remind else None), night
+        elif night == due:
+            assert (status, occasion) == ("due", "at")
+        else:
+            assert (status, occasion) == ("overdue", "overdue")
+
+
+@pytest.mark.parametrize(("kind", "case"), DUTIES)
+def test_duty__done_on_the_limit_or_a_day_later__is_in_time_or_late(kind, case):
+    started = date(2026, 9, 28)
+    due = working_days.after(started, LIMITS[kind, case][0])
+    for done, status in ((due, "done"), (due + timedelta(days=1), "done_late")):
+        assert state(due + timedelta(days=5), kind=kind, case=case, started=started, done_on=done)[1:] == (status, None)
+
+
+def test_day_that_informs__has_come__is_told_for_a_month_and_is_never_late():
+    night = date(2026, 11, 17)
+    assert state(night, kind="freeze", case="any", started=date(2026, 10, 20))[1:] == ("passed", "at")
+    assert state(night, kind="freeze", case="any", started=date(2026, 10, 21))[1:] == ("running", "before")
+    old = state(date(2027, 6, 1), kind="earliest_repair", case="serious", started=date(2026, 2, 1))
+    assert old == (date(2027, 2, 1), "passed", None)  # nobody is told in June what was known in February
+
+
+def test_earliest_repair__first_seen__is_told_at_once():
+    told = state(date(2026, 2, 3), kind="earliest_repair", case="serious", started=date(2026, 2, 1))
+    assert told == (date(2027, 2, 1), "running", "before")
+
+
+def test_due__in_a_year_not_arranged_yet__is_provisional():
+    night = date(working_days.last_known_year(), 12, 30)
+    found = states(pl.DataFrame([subject(started=night), subject(started=night, case="complex")], schema=SCHEMA), night)
+    assert found["is_due_provisional"].to_list() == [True, True]
+    early = states(pl.DataFrame([subject()], schema=SCHEMA), night)
+    assert early["is_due_provisional"].to_list() == [False]
+
+
+@pytest.fixture
+def office(warehouse_database):
+    """An empty mart of clocks; ``know`` puts what a night's warehouse would say."""
+    with connect("pc_dbt") as connection:
+        connection.execute(MART)
+
+    def know(night, *rows):
+        with connect("pc_dbt") as connection, connection.cursor() as cursor:
+            cursor.execute("delete from marts.mart_supervision__clock_subjects")
+            for row in rows:
+                cursor.execute(
+                    "insert into marts.mart_supervision__clock_subjects values (" + ", ".join(["%s"] * len(row)) + ")",
+                    list(row.values()),
+                )
+        return keep_clocks(night)
+
+    return know
+
+
+def notices():
+    with connect("pc_supervision") as connection:
+        return connection.execute(
+            "select kind_code, body ->> 'occasion_code', body ->> 'due_on', business_date from supervision.notices "
+            "order by business_date, notice_id"
+        ).fetchall()
+
+
+def clock(name="decide/Y1"):
+    with connect("pc_supervision") as connection:
+        return connection.execute(
+            "select due_on, done_on, status_code from supervision.clocks where clock_id = %s", (name,)
+        ).fetchone()
+
+
+DUE = date(2026, 10, 10)  # of ``subject()``
+
+
+def test_timeline__every_night_run_twice__tells_each_occasion_once(office):
+    night = date(2026, 9, 28)
+    while night <= DUE + timedelta(days=4):
+        office(night, subject())
+        assert not office(night, subject()).told
+        night += timedelta(days=1)
+    assert notices() == [
+        ("clock_reminder", "before", "2026-10-10", date(2026, 10, 9)),
+        ("clock_reminder", "at", "2026-10-10", DUE),
+        ("clock_overdue", "overdue", "2026-10-10", date(2026, 10, 11)),
+    ]
+    assert clock() == (DUE, None, "overdue")
+
+
+def test_timeline__done_before_its_limit__tells_nobody_any_more(office):
+    office(date(2026, 10, 9), subject())
+    for day in range(10, 16):
+        office(date(2026, 10, day), subject(done_on=date(2026, 10, 9)))
+    assert [row[1] for row in notices()] == ["before"]
+    assert clock() == (DUE, date(2026, 10, 9), "done")
+
+
+def test_late_row__first_known_after_its_limit__is_overdue_at_once_and_never_reminded(office):
+    office(DUE + timedelta(days=20), subject())
+    assert [row[:2] for row in notices()] == [("clock_overdue", "overdue")]
+
+
+def test_late_row__that_says_it_was_done_in_time__closes_an_overdue_clock(office):
+    office(DUE + timedelta(days=1), subject())
+    assert clock()[2] == "overdue"
+    office(DUE + timedelta(days=2), subject(done_on=DUE))
+    assert clock() == (DUE, DUE, "done") and len(notices()) == 1
+
+
+def test_corrected_row__with_another_start__has_another_limit_and_is_told_of_it(office):
+    office(DUE, subject())
+    office(date(2026, 10, 11), subject(started=date(2026, 10, 9)))
+    assert clock() == (date(2026, 10, 15), None, "running")  # 10 (worked), 12, 13, 14, 15
+    office(date(2026, 10, 14), subject(started=date(2026, 10, 9)))
+    assert [(row[1], row[2]) for row in notices()] == [("at", "2026-10-10"), ("before", "2026-10-15")]
+
+
+def test_corrected_row__that_was_a_mistake__leaves_a_void_clock(office):
+    office(DUE, subject())
+    office(DUE + timedelta(days=1))
+    assert clock()[2] == "void" and len(notices()) == 1
+
+
+def test_night__before_the_newest_one_seen__changes_nothing(office):
+    office(DUE + timedelta(days=1), subject())
+    report = office(date(2026, 10, 9), subject())
+    assert report.is_past and clock()[2] == "overdue" and len(notices()) == 1
+
+
+def test_skipped_nights__over_the_limit__tell_only_that_it_is_late(office):
+    office(date(2026, 10, 8), subject())
+    office(date(2026, 10, 12), subject())
+    assert [row[1] for row in notices()] == ["overdue"]
+
+
+def test_decision__by_the_original_officer__is_told_to_the_city_once(office):
+    for night in (DUE, DUE + timedelta(days=1)):
+        office(night, subject(is_decided_by_original_officer=True))
+    with connect("pc_supervision") as connection:
+        found = connection.execute(
+            "select level_code, region_code, uscc from supervision.notices where kind_code = 'decider_conflict'"
+        ).fetchall()
+    assert found == [("city", "150200", USCC)]
+
+
+def test_roles__only_supervision_writes_clocks(office):
+    for role in ("pc_pages", "pc_scoring", "pc_publishing"):
+        with connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("update supervision.clocks set status_code = 'done'")
