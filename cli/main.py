@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 
-from cli import alert_commands, inspection_commands, method_commands, output, publishing_commands, recipient_commands
+from cli import (
+    alert_commands,
+    inspection_commands,
+    method_commands,
+    output,
+    publishing_commands,
+    recipient_commands,
+    watch_commands,
+)
 from cli.output import Format, console, errors_for_people, print_json, print_rows
 
 app = typer.Typer(
@@ -30,6 +38,7 @@ method_commands.register(app)
 alert_commands.register(app)
 recipient_commands.register(app)
 inspection_commands.register(app)
+watch_commands.register(app)
 
 
 def _business_date(text: str) -> date:

@@ -30,6 +30,7 @@ ORDER = (
     "ingest_funds",
     "build_warehouse",
     "supervise_region",
+    "watch_complaints",
     "grade_enterprises",
     "publish_grades",
     "draw_inspections",

@@ -19,6 +19,7 @@ from warehouse.stages import StageNote, StoppedByGate, stage
 
 if TYPE_CHECKING:
     from ingestion.batches import BatchReport
+    from publishing.relay import DeliveryReport
 
 REGISTERS_STAGE = "ingest_registers"
 DONE = ("done", "nothing new")
@@ -88,14 +89,18 @@ def ingest(feed: str, business_date: date) -> None:
 
     name = f"ingest_{feed}" if feed in EVENT_FEEDS else REGISTERS_STAGE
     with _step("pc_ingestion", business_date, name, feed) as note:
-        reports = ingest_feed(feed, business_date, check=check_batch)
-        fresh = [report for report in reports if report.status != "seen before"]
-        note.is_new = bool(fresh)
-        note.message = _feed_message(fresh)
-        refused = [report for report in fresh if report.status == "refused"]
-        if refused:
-            why = " ‖ ".join(f"{report.profile}/{report.source_file}: {report.message}" for report in refused)
-            raise StoppedByGate(why) if any(report.is_stopped_by_gate for report in refused) else FeedError(why)
+        conclude_ingestion(note, ingest_feed(feed, business_date, check=check_batch))
+
+
+def conclude_ingestion(note: StageNote, reports: list["BatchReport"]) -> None:
+    """Say in ``note`` what was loaded; raise StoppedByGate or FeedError when a delivery was refused."""
+    fresh = [report for report in reports if report.status != "seen before"]
+    note.is_new = bool(fresh)
+    note.message = _feed_message(fresh)
+    refused = [report for report in fresh if report.status == "refused"]
+    if refused:
+        why = " ‖ ".join(f"{report.profile}/{report.source_file}: {report.message}" for report in refused)
+        raise StoppedByGate(why) if any(report.is_stopped_by_gate for report in refused) else FeedError(why)
 
 
 def _feed_message(reports: list["BatchReport"]) -> str:
@@ -202,12 +207,7 @@ def deliver_grades(business_date: date) -> None:
         reports = deliver_all(takes="grades")
         delivered = sum(report.delivered_count for report in reports)
         note.is_new = delivered > 0
-        left = [
-            f"{report.subscriber}: {report.pending_count} wait, {report.dead_count} are dead: "
-            f"{report.problem or 'see `property-credit deliveries list`'}"
-            for report in reports
-            if report.pending_count or report.dead_count
-        ]
+        left = left_over(reports)
         troubled = {report.subscriber for report in reports if report.pending_count}
         compared = [
             reconcile(report.subscriber, business_date) for report in reports if report.subscriber not in troubled
@@ -217,6 +217,16 @@ def deliver_grades(business_date: date) -> None:
         note.message = f"{delivered} delivered, receipts of {agreed} of {len(reports)} subscribers agree"
         if left:
             raise UndeliveredError(f"{delivered} delivered; " + " ‖ ".join(left))
+
+
+def left_over(reports: list["DeliveryReport"]) -> list[str]:
+    """Return a line for each subscriber for whom rows wait or are dead after a round."""
+    return [
+        f"{report.subscriber}: {report.pending_count} wait, {report.dead_count} are dead: "
+        f"{report.problem or 'see `property-credit deliveries list`'}"
+        for report in reports
+        if report.pending_count or report.dead_count
+    ]
 
 
 def build_pages(business_date: date) -> None:

@@ -63,6 +63,13 @@ from supervision.alerts as alerts
 group by kind_code, severity_code having count(*) filter (where state_code = 'open') > 0
 order by array_position(array['serious', 'general', 'minor'], severity_code), open_count desc, kind_code
 """
+ESCALATIONS = """
+select coalesce(sum(raised_count), 0) as raised_count, coalesce(sum(told_count), 0) as told_count,
+  coalesce(sum(closed_count), 0) as closed_count, (
+    select open_count from supervision.ticks where business_date <= %(business_date)s order by tick_id desc limit 1
+  ) as open_count
+from supervision.ticks where business_date = %(business_date)s
+"""
 TROUBLES = """
 select stage, step, status, message from ops.stage_runs
 where business_date = %(business_date)s and status in ('failed', 'stopped by gate') order by finished_at
@@ -80,6 +87,7 @@ def print_summary(console: Console, business_date: date, *, seconds: Mapping[str
         _gates(console, rows(GATES))
         _grades(console, rows(GRADES), rows(DELIVERIES))
         _alerts(console, rows(ALERTS))
+        _escalations(console, rows(ESCALATIONS)[0])
         _seconds(console, rows(STAGES), seconds)
         _troubles(console, rows(TROUBLES))
     _where_next(console, business_date, log)
@@ -129,6 +137,14 @@ def _alerts(console: Console, rows: list[dict[str, Any]]) -> None:
     raised = sum(row["raised_count"] for row in rows)
     kinds = ", ".join(f"{row['kind_code']} {row['open_count']}" for row in rows) or "none"
     text = f"预警 open alerts: {kinds}; {raised} raised tonight (property-credit alerts list)"
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def _escalations(console: Console, row: dict[str, Any]) -> None:
+    text = (
+        f"督办 escalations of the day: {row['raised_count']:,} raised, {row['told_count']:,} told, "
+        f"{row['closed_count']:,} closed; {row['open_count'] or 0:,} open (property-credit supervision escalations)"
+    )
     console.print(text, highlight=False, soft_wrap=True)
 
 

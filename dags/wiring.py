@@ -4,8 +4,9 @@ Owns names and times. Must not import a package of the house: a DAG file is pars
 work (``cli.steps``) is imported inside the tasks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param, get_current_context
@@ -56,6 +57,11 @@ def at(time: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(f"{int(minute)} {int(hour)} * * *", timezone=ZONE, run_immediately=timedelta(seconds=1))
 
 
+def every(minutes: int) -> CronTriggerTimetable:
+    """Return a timetable that fires every so many minutes of the hour, first at the next such time."""
+    return CronTriggerTimetable(f"*/{minutes} * * * *", timezone=ZONE, run_immediately=timedelta(seconds=1))
+
+
 def when(assets: Sequence[Asset], *, deadline: str) -> AssetOrTimeSchedule:
     """Wake when all ``assets`` have been written since the last time, or at ``deadline`` with what is there."""
     return AssetOrTimeSchedule(timetable=at(deadline), assets=list(assets))
@@ -92,18 +98,39 @@ def run_step(step: Callable[..., Any], *arguments: Any, outlets: Mapping[Asset, 
     Only a lost connection or a full machine is worth another try: every other error is final and fails the task at
     once (AirflowFailException), a gate's refusal first of all.
     """
+    night = _business_date()
+    with _final_errors():
+        result = step(*arguments, night)
+    for event in (outlets or {}).values():
+        event.extra = {"business_date": night.isoformat()}
+    return result
+
+
+def run_tick(step: Callable[[datetime], Any]) -> Any:
+    """Run one step of a tick at its run's own instant, or at the end of the business date that the run was given.
+
+    Errors end it as in ``run_step``.
+    """
+    from warehouse import business_date
+
+    context = get_current_context()
+    asked = (context.get("params") or {}).get("business_date")
+    with _final_errors():
+        as_of = business_date.end_of(business_date.parse(str(asked))) if asked else context["dag_run"].run_after
+        return step(as_of)
+
+
+@contextmanager
+def _final_errors() -> Iterator[None]:
+    """Fail a task for good, without retries, unless what went wrong may pass by itself."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    night = _business_date()
     try:
-        result = step(*arguments, night)
+        yield
     except _passing_errors():
         raise
     except Exception as error:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-    for event in (outlets or {}).values():
-        event.extra = {"business_date": night.isoformat()}
-    return result
 
 
 def _business_date() -> date:

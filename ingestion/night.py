@@ -36,6 +36,31 @@ def ingest_feed(feed: str, business_date: date, *, check: Check, sources: Path |
     """
     feeds.get(feed)
     batches.sweep()
+    found, reports = _profiles(feed, sources)
+    for delivery in deliveries(found, business_date):
+        reports.append(_ingest_delivery(delivery, business_date, check))
+    return reports + _pull(found, business_date, check)
+
+
+def pull_feed(feed: str, business_date: date, *, check: Check, sources: Path | None = None) -> list[BatchReport]:
+    """Load what the APIs of ``feed`` changed up to ``business_date`` since they were asked last; files are left."""
+    feeds.get(feed)
+    batches.sweep()
+    found, _broken = _profiles(feed, sources)  # a night reports them; a file's profile must not stop a pull
+    return _pull(found, business_date, check)
+
+
+def _pull(found: list[Profile], business_date: date, check: Check) -> list[BatchReport]:
+    return [
+        report
+        for profile in found
+        if profile.format == "json_api"
+        for report in _ingest_api(profile, business_date, check)
+    ]
+
+
+def _profiles(feed: str, sources: Path | None) -> tuple[list[Profile], list[BatchReport]]:
+    """Return the feed's profiles, and a refusal for each that cannot be read."""
     reports: list[BatchReport] = []
     found: list[Profile] = []
     for path in sorted((sources or profiles.SOURCES).glob("*.yml")):
@@ -47,12 +72,7 @@ def ingest_feed(feed: str, business_date: date, *, check: Check, sources: Path |
             continue
         if profile.feed == feed:
             found.append(profile)
-    for delivery in deliveries(found, business_date):
-        reports.append(_ingest_delivery(delivery, business_date, check))
-    for profile in found:
-        if profile.format == "json_api":
-            reports += _ingest_api(profile, business_date, check)
-    return reports
+    return found, reports
 
 
 def deliveries(found: list[Profile], business_date: date) -> Iterator[Delivery]:

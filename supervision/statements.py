@@ -1,0 +1,237 @@
+"""The statements of a tick, in the order they run; ``supervision.tick`` says why and gives the parameters.
+
+Parameters: ``as_of`` the instant judged at, ``known_until`` the last date whose arrivals are known, ``channels`` what
+is supervised, ``home_region`` told where no division is known, ``kinds`` a list of kind_code, level_code, minutes and title_zh,
+``batches`` and ``arrivals`` ids and arrival instants of the batches to read.
+"""
+
+CREATE = """
+create temporary table judged (like supervision.open_complaints, is_changed boolean not null) on commit drop;
+create temporary table verdicts (
+  escalation_id text primary key, complaint_id text not null, kind_code text not null, level_code text not null,
+  title_zh text not null, minutes integer not null, due_at timestamptz not null, is_missed boolean not null,
+  is_met boolean not null, ended_at timestamptz, is_withdrawn boolean not null, is_raised_before boolean not null
+) on commit drop;
+create temporary table places (complaint_id text primary key, region_code text not null, street_code text, uscc text)
+  on commit drop;
+create temporary table moves (
+  escalation_id text primary key, was_told boolean not null, was_open boolean, is_told boolean not null,
+  close_reason_code text
+) on commit drop;
+"""
+
+# the latest version of every complaint that a new batch names, in whatever order the batches came
+READ_CHANGED = """
+with touched as (
+  select distinct complaint_id from raw.complaint_clocks
+  where received_at = any (%(arrivals)s) and batch_id = any (%(batches)s)
+), latest as (
+  select distinct on (clocks.complaint_id) clocks.*
+  from touched join raw.complaint_clocks as clocks on clocks.complaint_id = touched.complaint_id
+  where clocks.known_on <= %(known_until)s
+  order by clocks.complaint_id, clocks.known_on desc, clocks.received_at desc, clocks.batch_id desc,
+    clocks.row_number desc
+)
+insert into judged (complaint_id, community_id, region_code, category_code, channel_code, is_withdrawn, submitted_at,
+  responded_at, handled_at, resolved_at, ended_at, next_at, is_changed)
+select complaint_id, community_id, region_code, category_code, channel_code, status_code = 'withdrawn', submitted_at,
+  responded_at, handled_at, resolved_at,
+  case when status_code in ('withdrawn', 'closed')  -- an office may end a complaint and leave the time out
+    then coalesce(least(resolved_at, closed_at), greatest(updated_at, submitted_at), %(as_of)s)
+    else least(resolved_at, closed_at) end,
+  '-infinity', true
+from latest
+where channel_code = any (%(channels)s)
+  or exists (select from supervision.escalations where escalations.complaint_id = latest.complaint_id)
+  or exists (select from supervision.open_complaints as known where known.complaint_id = latest.complaint_id)
+"""
+
+TAKE_DUE = """
+insert into judged (complaint_id, community_id, region_code, category_code, channel_code, is_withdrawn, submitted_at,
+  responded_at, handled_at, resolved_at, ended_at, next_at, is_changed)
+select complaint_id, community_id, region_code, category_code, channel_code, is_withdrawn, submitted_at, responded_at,
+  handled_at, resolved_at, ended_at, next_at, false
+from supervision.open_complaints as known
+where next_at <= %(as_of)s and not exists (select from judged where judged.complaint_id = known.complaint_id)
+"""
+
+# what was raised keeps its limit; a kind is met by its first evidence: who solved it has handled it and responded
+JUDGE = """
+insert into verdicts
+select escalation_id, complaint_id, kind_code, level_code, title_zh, minutes, due_at,
+  is_supervised and due_at < %(as_of)s and (met_at is null or met_at > due_at),
+  not is_supervised or coalesce(met_at <= due_at, false), ended_at, is_withdrawn, is_raised_before
+from (
+  select judged.complaint_id || '/' || kinds.kind_code as escalation_id, judged.complaint_id, kinds.kind_code,
+    kinds.level_code, kinds.title_zh, coalesce(before.limit_minutes, kinds.minutes) as minutes,
+    judged.submitted_at + make_interval(mins => coalesce(before.limit_minutes, kinds.minutes)) as due_at,
+    case kinds.kind_code
+      when 'response' then least(judged.responded_at, judged.handled_at, judged.ended_at)
+      when 'handling' then least(judged.handled_at, judged.ended_at)
+      else judged.ended_at end as met_at,
+    judged.ended_at, judged.is_withdrawn, judged.channel_code = any (%(channels)s) as is_supervised,
+    before.escalation_id is not null as is_raised_before
+  from judged
+  cross join jsonb_to_recordset(%(kinds)s)
+    as kinds (kind_code text, level_code text, minutes integer, title_zh text)
+  left join supervision.escalations as before
+    on before.escalation_id = judged.complaint_id || '/' || kinds.kind_code
+) as timed
+where is_supervised or is_raised_before
+"""
+
+# where it lies, and who was responsible on the day it was submitted, of complaints about to be raised
+PLACE = """
+insert into places
+select distinct on (judged.complaint_id) judged.complaint_id,
+  coalesce(communities.region_code, judged.region_code, %(home_region)s), communities.street_code, spells.uscc
+from judged
+left join marts.dim_community as communities on communities.community_id = judged.community_id
+left join marts.mart_supervision__community_managers as spells
+  on spells.community_id = judged.community_id
+  and (judged.submitted_at at time zone 'Asia/Shanghai')::date >= spells.starts_on
+  and ((judged.submitted_at at time zone 'Asia/Shanghai')::date <= spells.ends_on or spells.is_current)
+where judged.complaint_id in (select complaint_id from verdicts where is_missed and not is_raised_before)
+order by judged.complaint_id, spells.starts_on desc nulls last
+"""
+PLACE_WITHOUT_MARTS = """
+insert into places
+select complaint_id, coalesce(region_code, %(home_region)s), null, null from judged
+where complaint_id in (select complaint_id from verdicts where is_missed and not is_raised_before)
+"""
+
+RAISE = """
+insert into supervision.escalations (escalation_id, complaint_id, kind_code, level_code, community_id, region_code,
+  office_region_code, uscc, street_code, category_code, submitted_at, responded_at, handled_at, resolved_at,
+  limit_minutes, due_at, raised_at, is_told, closed_at, close_reason_code, revision_no, business_date)
+select verdicts.escalation_id, verdicts.complaint_id, verdicts.kind_code, verdicts.level_code, judged.community_id,
+  places.region_code,
+  case verdicts.level_code  -- GB/T 2260: 150203 lies in 150200, that in 150000
+    when 'city' then left(places.region_code, 4) || '00'
+    when 'region' then left(places.region_code, 2) || '0000'
+    else places.region_code end,
+  places.uscc, places.street_code, judged.category_code, judged.submitted_at, judged.responded_at,
+  judged.handled_at, judged.resolved_at,
+  verdicts.minutes, verdicts.due_at, %(as_of)s, coalesce(verdicts.ended_at > %(as_of)s, true),
+  case when verdicts.ended_at <= %(as_of)s then verdicts.ended_at end,
+  case when verdicts.ended_at <= %(as_of)s then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end end,
+  1, %(known_until)s
+from verdicts
+join judged on judged.complaint_id = verdicts.complaint_id
+join places on places.complaint_id = verdicts.complaint_id
+where verdicts.is_missed and not verdicts.is_raised_before
+order by verdicts.due_at, verdicts.escalation_id
+on conflict (escalation_id) do nothing
+"""
+
+# evidence and state of what was raised before; `moves` holds those whose state is another now
+CHANGE = """
+with states as (
+  select verdicts.escalation_id, verdicts.is_met,
+    case
+      when verdicts.is_missed and verdicts.ended_at <= %(as_of)s
+        then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end
+      when not verdicts.is_missed then 'corrected'
+    end as close_reason_code,
+    case
+      when verdicts.is_missed and verdicts.ended_at <= %(as_of)s then verdicts.ended_at
+      when not verdicts.is_missed then %(as_of)s
+    end as closed_at,
+    verdicts.due_at, judged.submitted_at, judged.responded_at, judged.handled_at, judged.resolved_at
+  from verdicts join judged on judged.complaint_id = verdicts.complaint_id
+  where verdicts.is_raised_before
+), moved as (
+  insert into moves
+  select before.escalation_id, before.is_told, before.closed_at is null,
+    before.is_told or states.close_reason_code is null, states.close_reason_code
+  from states join supervision.escalations as before on before.escalation_id = states.escalation_id
+  where before.close_reason_code is distinct from states.close_reason_code
+)
+update supervision.escalations as standing set
+  submitted_at = states.submitted_at, responded_at = states.responded_at, handled_at = states.handled_at,
+  resolved_at = states.resolved_at, due_at = states.due_at,
+  is_told = standing.is_told or states.close_reason_code is null,
+  closed_at = case when states.close_reason_code = 'corrected' and standing.close_reason_code = 'corrected'
+    then standing.closed_at else states.closed_at end,
+  close_reason_code = states.close_reason_code,
+  revision_no = standing.revision_no
+    + (standing.close_reason_code is distinct from states.close_reason_code)::integer
+from states
+where standing.escalation_id = states.escalation_id
+  and (standing.submitted_at, standing.responded_at, standing.handled_at, standing.resolved_at, standing.due_at,
+       standing.close_reason_code,
+       case when standing.close_reason_code <> 'corrected' then standing.closed_at end)
+    is distinct from
+      (states.submitted_at, states.responded_at, states.handled_at, states.resolved_at, states.due_at,
+       states.close_reason_code,
+       case when states.close_reason_code <> 'corrected' then states.closed_at end)
+"""
+
+COUNTS = """
+select
+  (select count(*) from verdicts join supervision.escalations using (escalation_id)
+    where verdicts.is_missed and not verdicts.is_raised_before and escalations.is_told),
+  (select count(*) from verdicts join supervision.escalations using (escalation_id)
+    where verdicts.is_missed and not verdicts.is_raised_before and escalations.closed_at is not null)
+    + (select count(*) from moves where was_open and close_reason_code is not null),
+  (select count(*) from moves where not was_open and close_reason_code is null)
+"""
+
+# one notice for what is raised and told, one for each later change of what was told
+TELL = """
+insert into supervision.notices (notice_id, kind_code, subject_id, level_code, region_code, uscc, body, business_date,
+  raised_at)
+select told.kind_code || '/' || escalations.escalation_id || '/' || escalations.revision_no, told.kind_code,
+  escalations.escalation_id, escalations.level_code, escalations.office_region_code, escalations.uscc,
+  jsonb_build_object(
+    'title_zh', kinds.title_zh, 'escalation_kind_code', escalations.kind_code,
+    'complaint_id', escalations.complaint_id, 'category_code', escalations.category_code,
+    'community_id', escalations.community_id, 'community_region_code', escalations.region_code,
+    'submitted_at', escalations.submitted_at, 'due_at', escalations.due_at, 'raised_at', escalations.raised_at,
+    'responded_at', escalations.responded_at, 'handled_at', escalations.handled_at,
+    'resolved_at', escalations.resolved_at, 'closed_at', escalations.closed_at,
+    'close_reason_code', escalations.close_reason_code, 'revision_no', escalations.revision_no),
+  %(known_until)s, %(as_of)s
+from (
+  select verdicts.escalation_id, 'escalation_raised' as kind_code from verdicts
+  where verdicts.is_missed and not verdicts.is_raised_before
+  union all
+  select escalation_id, case when close_reason_code is not null then 'escalation_closed'
+    when was_told then 'escalation_reopened' else 'escalation_raised' end
+  from moves where is_told
+) as told
+join supervision.escalations on escalations.escalation_id = told.escalation_id
+join jsonb_to_recordset(%(kinds)s) as kinds (kind_code text, title_zh text)
+  on kinds.kind_code = escalations.kind_code
+where escalations.is_told
+order by escalations.due_at, escalations.escalation_id
+"""
+
+FORGET = """
+delete from supervision.open_complaints using judged
+where open_complaints.complaint_id = judged.complaint_id
+  and (judged.ended_at <= %(as_of)s or judged.channel_code <> all (%(channels)s))
+"""
+
+# looked at again at the next limit that is still to be met, or when an end that lies ahead is reached
+KEEP = """
+insert into supervision.open_complaints
+select judged.complaint_id, judged.community_id, judged.region_code, judged.category_code, judged.channel_code,
+  judged.is_withdrawn, judged.submitted_at, judged.responded_at, judged.handled_at, judged.resolved_at,
+  judged.ended_at, least(judged.ended_at, ahead.due_at, 'infinity')
+from judged
+left join (
+  select complaint_id, min(due_at) as due_at from verdicts
+  where due_at >= %(as_of)s and not is_met group by complaint_id
+) as ahead on ahead.complaint_id = judged.complaint_id
+where (judged.ended_at is null or judged.ended_at > %(as_of)s) and judged.channel_code = any (%(channels)s)
+on conflict (complaint_id) do update set community_id = excluded.community_id, region_code = excluded.region_code,
+  category_code = excluded.category_code, channel_code = excluded.channel_code, is_withdrawn = excluded.is_withdrawn,
+  submitted_at = excluded.submitted_at, responded_at = excluded.responded_at, handled_at = excluded.handled_at,
+  resolved_at = excluded.resolved_at, ended_at = excluded.ended_at, next_at = excluded.next_at
+"""
+
+NOTE_BATCHES = """
+insert into supervision.read_batches
+select batch_id, received_at, %(as_of)s from ops.batches where batch_id = any (%(batches)s)
+"""
