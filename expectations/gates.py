@@ -32,7 +32,7 @@ def check_batch(stats: Any) -> None:
     suite = suites.load("door1_batch")
     found = {
         **found,
-        "fill_drops": fill_drops(found, _usual(history := _history(found, suite.settings), suite.settings)),
+        "fill_drops": fill_drops(found, _usual(history := _history(found, suite.settings), found, suite.settings)),
     }
     outcomes = check_statistics(suite, measures(found, history, suite.settings))
     outcomes = [one if one.is_success else replace(one, rows=_rows_behind(one, found)) for one in outcomes]
@@ -76,8 +76,9 @@ def measures(
     ``history`` holds the statistics of the profile's earlier loaded batches, newest first.
     """
     rows_in = stats["rows_in"]
-    usual = _usual(history, settings)
-    sizes = [one["rows_in"] for one in usual]
+    usual = _usual(history, stats, settings)
+    # a pull brings what changed since the last one: its size says how long ago that was, not whether it is torn
+    sizes = [] if stats.get("is_pull") else [one["rows_in"] for one in usual]
     age = stats.get("days_since_latest_event")
     limits = settings["stale_after_days"]
     unknown = stats.get("unknown_code_counts") or {}
@@ -108,7 +109,11 @@ def fill_drops(stats: Mapping[str, Any], usual: list[Mapping[str, Any]]) -> dict
     return drops
 
 
-def _usual(history: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _usual(
+    history: list[Mapping[str, Any]], stats: Mapping[str, Any], settings: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    if stats.get("is_pull") and stats["rows_in"] < settings["least_pull_rows"]:
+        return []
     return history if len(history) >= settings["least_history_batches"] else []
 
 
@@ -139,10 +144,15 @@ def _history(stats: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Mapp
         rows = connection.execute(
             """
             select rows_in, profile_stats from ops.batches
-            where source_profile = %s and status = 'loaded' and batch_id <> %s and rows_in > 0
+            where source_profile = %s and status = 'loaded' and batch_id <> %s and rows_in >= %s
             order by business_date desc, received_at desc, batch_id limit %s
             """,
-            (stats["profile"], stats["batch_id"], settings["history_batches"]),
+            (
+                stats["profile"],
+                stats["batch_id"],
+                settings["least_pull_rows"] if stats.get("is_pull") else 1,
+                settings["history_batches"],
+            ),
         ).fetchall()
     return [{**profile_stats, "rows_in": rows_in} for rows_in, profile_stats in rows]
 

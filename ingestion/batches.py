@@ -60,6 +60,7 @@ class BatchStats:
     profile: str
     batch_id: str
     business_date: date
+    is_pull: bool = False  # from an API: what changed since the last one, not an office's whole export
     rows_in: int = 0
     rows_accepted: int = 0
     rows_rejected: int = 0

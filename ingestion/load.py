@@ -100,7 +100,7 @@ def ingest_blocks(
         source_file=identity.source_file,
         status="seen before",
     )
-    stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)
+    stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date, is_pull=cursor is not None)
     with connection.connect("pc_ingestion", autocommit=True) as lookups:
         if batches.is_loaded(lookups, identity.batch_id):
             return replace(report, seconds=time.monotonic() - started)

@@ -1,8 +1,8 @@
 """The statements of a tick, in the order they run; ``supervision.tick`` says why and gives the parameters.
 
 Parameters: ``as_of`` the instant judged at, ``known_until`` the last date whose arrivals are known, ``channels`` what
-is supervised, ``home_region`` told where no division is known, ``kinds`` a list of kind_code, level_code, minutes and title_zh,
-``batches`` and ``arrivals`` ids and arrival instants of the batches to read.
+is supervised, ``home_region`` told where no division is known, ``kinds`` a list of kind_code, level_code, minutes and
+title_zh, ``batches`` and ``arrivals`` ids and arrival instants of the batches to read.
 """
 
 CREATE = """

@@ -132,3 +132,15 @@ def test_suite__unknown_key__is_refused_with_file_and_key(tmp_path, monkeypatch)
     (tmp_path / "odd.yml").write_text("suite: odd\ndoor: 1\nzh: x\nen: x\nsubjects: []\nseverity: none\n")
     with pytest.raises(suites.SuiteError, match=r"odd\.yml: severity"):
         suites.load("odd")
+
+
+def test_pull__a_few_minutes_of_an_api__is_not_compared_with_a_night_and_a_large_one_is_in_its_fill_rates():
+    settings = suites.load("door1_batch").settings
+    night = [{"rows_in": 5000, "fill_ratios": {"resolved_at": 0.9}}] * 3
+    burst = {**HEALTHY, "is_pull": True, "rows_in": 40, "fill_ratios": {"resolved_at": 0.0}}
+    found = gates.measures(burst, night, settings)
+    assert (found["volume_to_smallest_ratio"], found["volume_to_largest_ratio"], found["largest_fill_drop"]) == (
+        None,
+    ) * 3
+    large = gates.measures({**burst, "rows_in": 400}, night, settings)
+    assert (large["volume_to_smallest_ratio"], large["largest_fill_drop"]) == (None, 0.9)
