@@ -26,6 +26,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "validate_region": ["--preset", "province"],
         "score_points": ["--rows", "300000", "--rounds", "7"],
         "score_enterprises": ["--enterprises", "300000", "--processes", "2"],
+        "tick": ["--open", "1000000", "--closed", "5000000", "--rounds", "7"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
@@ -33,6 +34,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "validate_region": ["--preset", "town"],
         "score_points": ["--rows", "20000", "--rounds", "1"],
         "score_enterprises": ["--enterprises", "4000", "--processes", "2"],
+        "tick": ["--open", "20000", "--closed", "20000", "--new", "600", "--rounds", "2"],
     },
 }
 VERSIONS = ("polars", "adbc-driver-postgresql", "psycopg", "dbt-core", "apache-airflow", "great-expectations")
