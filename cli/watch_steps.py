@@ -78,8 +78,10 @@ def deliver_notices(as_of: datetime) -> None:
             left.append(f"{queued.unclaimed_count} notices have no recipient: `property-credit recipients add`")
         if left:
             raise UndeliveredError(f"{delivered} delivered; " + " ‖ ".join(left))
-        if not _is_done(business_date, STAGE, "reconcile_notices", INPUTS):
-            with _step("pc_publishing", business_date, STAGE, "reconcile_notices") as compared:
+        with _step("pc_publishing", business_date, STAGE, "reconcile_notices") as compared:
+            compared.message = f"receipts were compared today{INPUTS}"
+            compared.is_new = not _is_done(business_date, STAGE, "reconcile_notices", INPUTS)
+            if compared.is_new:
                 found = [reconcile(report.subscriber, business_date) for report in reports]
                 if wrong := [one.summary() for one in found if not one.is_clean]:
                     raise UndeliveredError(" ‖ ".join(wrong))

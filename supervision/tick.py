@@ -118,6 +118,17 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
         run(statements.FORGET)
         run(statements.KEEP)
     run(statements.NOTE_BATCHES)
+    report = TickReport(
+        as_of=as_of,
+        business_date=given["known_until"],
+        batch_count=len(given["batches"]),
+        changed_count=changed,
+        looked_at_count=looked_at,
+        **{f"{name}_count": count for name, count in counts.items()},
+        is_first=before is None,
+    )
+    if before and before[0] == as_of and before[1] == stated and not report.is_new:
+        return report  # the newest tick again
     connection.execute(
         "insert into supervision.ticks (as_of, business_date, limits, look_from, batch_count, changed_count, "
         "looked_at_count, raised_count, told_count, closed_count, reopened_count, open_count, recorded_at) "
@@ -135,15 +146,7 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
             arrival(),
         ),
     )
-    return TickReport(
-        as_of=as_of,
-        business_date=given["known_until"],
-        batch_count=len(given["batches"]),
-        changed_count=changed,
-        looked_at_count=looked_at,
-        **{f"{name}_count": count for name, count in counts.items()},
-        is_first=before is None,
-    )
+    return report
 
 
 def _has_marts(connection: Connection) -> bool:

@@ -31,7 +31,7 @@ from warehouse.settings import PROJECT_ROOT, get_settings
 
 CLEAN, DIRTY, LATE = date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)
 SEED = 16  # of a small region whose second day after its history brings both a correction and a late row
-SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing")
+SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
 TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
 ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
     "received_at",
@@ -41,6 +41,7 @@ ARRIVALS = (  # when something happened, and numbers that count tries: a killed 
     "delivered_at",
     "receipt_no",
     "outbox_id",
+    "waiting_id",
     "attempt_count",
     "gate_result_id",
 )
@@ -74,6 +75,7 @@ def nights(region, migrated_template, tmp_path_factory):
     home = tmp_path_factory.mktemp("nights")
     with _warehouse(migrated_template, home) as patch, sandbox_process.running(home) as sandbox:
         patch.setenv("TENDERING_URL", sandbox)
+        patch.setenv("SUPERVISION_URL", sandbox)
         with complaints_api.running(region / "clean" / "complaints_api") as api:
             patch.setenv("COMPLAINTS_API_URL", api)
             get_settings.cache_clear()
@@ -179,7 +181,10 @@ def test_clean_night__every_stage__is_done_and_everything_is_delivered(nights):
         CLEAN,
     ) == [(0,)]
     graded = _rows("select count(*) from scoring.grades where business_date = %s", CLEAN)[0][0]
-    assert graded == len(nights.deliveries["clean"]) > 0
+    keys = [post["idempotency_key"] for post in nights.deliveries["clean"]]
+    assert graded == sum(key.startswith("tendering/") for key in keys) > 0
+    told = _rows("select count(*) from supervision.notices where business_date = %s", CLEAN)[0][0]
+    assert told == sum(key.startswith("supervision/") for key in keys) > 0
     assert all(post["post_count"] == 1 for post in nights.deliveries["clean"])
 
 
@@ -241,7 +246,7 @@ def test_late_night__corrected_and_late_rows__are_new_versions(nights):
 
 def test_night_again__an_earlier_night__changes_no_table_and_delivers_nothing(nights):
     assert nights.exit_codes["again"] == 0
-    kept = ("raw", "quarantine", "scoring", "publishing", "ops")
+    kept = ("raw", "quarantine", "scoring", "publishing", "supervision", "ops")
     assert not _differing(nights.states["again"], nights.states["late"], schemas=kept)
     assert not _differing(nights.states["again"], nights.states["dirty"], schemas=("staging", "intermediate", "marts"))
     assert nights.deliveries["again"] == nights.deliveries["late"]
@@ -265,6 +270,7 @@ KILLS = (
     ("between the models and door 2", "build_models", None),
     ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
     ("inside publishing, grades written, outbox not yet", None, "publishing.outbox in share mode"),
+    ("inside a tick, escalations raised, notices not yet", "build_models", "supervision.notices in share mode"),
     ("inside delivery, sent, receipt not yet written", None, "publishing.receipts in share mode"),
 )
 
@@ -282,6 +288,7 @@ def _night_of_processes(region, template, home, *, kills):
     home.mkdir()
     with _warehouse(template, home) as patch, sandbox_process.running(home) as sandbox:
         patch.setenv("TENDERING_URL", sandbox)
+        patch.setenv("SUPERVISION_URL", sandbox)
         shutil.copytree(region / "dirty" / "landing", home / "landing")
         with complaints_api.running(region / "dirty" / "complaints_api") as api:
             patch.setenv("COMPLAINTS_API_URL", api)
