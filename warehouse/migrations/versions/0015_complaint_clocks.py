@@ -1,12 +1,12 @@
 """supervision: the clocks of 码上办, what is escalated, and the columns of complaints that it may read.
 
-Revision ID: 0014
+Revision ID: 0015
 """
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:
