@@ -13,6 +13,7 @@ import typer
 
 from cli import (
     alert_commands,
+    clock_commands,
     inspection_commands,
     method_commands,
     output,
@@ -39,6 +40,7 @@ alert_commands.register(app)
 recipient_commands.register(app)
 inspection_commands.register(app)
 watch_commands.register(app)
+clock_commands.register(app)
 
 
 def _business_date(text: str) -> date:

@@ -33,7 +33,7 @@ ORDER = (
     "watch_complaints",
     "grade_enterprises",
     "publish_grades",
-    "draw_inspections",
+    "close_month",
     "build_scorecards",
 )
 NEEDS = {  # marts of two nights must be neither graded nor supervised; all else goes on by itself

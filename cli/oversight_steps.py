@@ -6,7 +6,7 @@ from cli.steps import _newest_build, _step
 from warehouse.connection import connect
 from warehouse.stages import StageNote
 
-SUPERVISE = "supervise_region"
+SUPERVISE, CLOSE = "supervise_region", "close_month"
 DRAW_FROM_DAY = 25  # the first night from then on draws the next month: days to plan, and a bad night does no harm
 
 
@@ -18,7 +18,7 @@ def draw_inspections(business_date: date) -> None:
     from supervision.draw_frame import month_after
     from supervision.draw_record import is_drawn, make_draw
 
-    with _step("pc_supervision", business_date, "draw_inspections", "draw_inspections") as note:
+    with _step("pc_supervision", business_date, CLOSE, "draw_inspections") as note:
         month = month_after(business_date)
         if business_date.day < DRAW_FROM_DAY:
             note.is_new, note.message = False, f"{month:%Y-%m} is drawn from the {DRAW_FROM_DAY}th on"
@@ -55,7 +55,7 @@ def record_kpis(business_date: date) -> None:
     from supervision.draw_outcomes import compare_draws
     from supervision.kpis import record_kpis as record
 
-    with _step("pc_supervision", business_date, SUPERVISE, "record_kpis") as note:
+    with _step("pc_supervision", business_date, CLOSE, "record_kpis") as note:
         if not _marts_hold(business_date, note):
             return
         compared = compare_draws(business_date)

@@ -1,5 +1,4 @@
-"""监管 · what must be told to an office: alerts on money and exits, clocks of objections and
-repairs; and the month's policy targets.
+"""监管 · what must be told to an office: alerts on money and exits, clocks of objections and repairs.
 
 Wakes when the marts are built, or at 04:30 (Asia/Shanghai).
 
@@ -38,15 +37,8 @@ def supervise_region():
 
         return run_step(keep_clocks)
 
-    @task
-    def record_kpis():
-        from cli.oversight_steps import record_kpis
-
-        return run_step(record_kpis)
-
     raise_alerts()
     keep_clocks()
-    record_kpis()
 
 
 supervise_region()

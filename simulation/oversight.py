@@ -18,7 +18,7 @@ _STAFF = {"housing": 6, "fire": 3, "market": 3, "urban_management": 4, "police":
 _TIES = {"former_employee": 0.35, "relative": 0.3, "shareholder": 0.05, "owner": 0.25, "other": 0.05}
 _HONOURS = {"first_level": 0.1, "second_level": 0.35, "third_level": 0.25, "excellent": 0.2, "model": 0.1}
 _GRANTERS = ["包头市住房和城乡建设局（模拟）", "内蒙古自治区住房和城乡建设厅（模拟）"]
-_CLASSES = {"own": 0.62, "other": 0.26, "complex": 0.12}
+_CLASSES = ["own", "other", "complex"]
 _YEAR = 365
 
 
@@ -164,6 +164,13 @@ def make_mashangban_enrolments(
     return Table("mashangban_enrolments", ("community_id",), frame)
 
 
+def _class_of(objections: pl.DataFrame, decided: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an index into _CLASSES: what takes long mostly is complex, and so in time; some is not."""
+    days = decided - objections["filed_on"].cast(pl.Int32).to_numpy()
+    natural = np.digitize(days, [8, 11])
+    return np.where(rng.random(len(days)) < 0.85, natural, 0)
+
+
 def with_handling(objections: Table, *, seed: int) -> Table:
     """Add to the objections whose data each is about, and the reviews of some that were rejected."""
     rng = random(seed, "objection handling")
@@ -175,7 +182,7 @@ def with_handling(objections: Table, *, seed: int) -> Table:
     reviewed = np.where(asked, filed + rng.integers(5, 24, size), NEVER)
     upheld = rng.random(size) < 0.2
     frame = frame.with_columns(
-        labels(list(_CLASSES), pick(rng, _CLASSES, size)).alias("source_class_code"),
+        labels(_CLASSES, _class_of(frame, decided, rng)).alias("source_class_code"),
         dates(filed).alias("review_filed_on"),
         dates(reviewed).alias("review_decided_on"),
         labels(["rejected", "upheld"], np.where(asked, upheld * 1, -1)).alias("review_outcome_code"),

@@ -1,11 +1,14 @@
 """Clocks night by night: before, at and after each limit, across holidays, with late and corrected rows, run again."""
 
+import json
 from datetime import date, timedelta
 
 import polars as pl
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from supervision.clocks import SCHEMA, keep_clocks, states
 from warehouse import working_days
 from warehouse.connection import connect
@@ -239,6 +242,17 @@ def test_decision__by_the_original_officer__is_told_to_the_city_once(office):
             "select level_code, region_code, uscc from supervision.notices where kind_code = 'decider_conflict'"
         ).fetchall()
     assert found == [("city", "150200", USCC)]
+
+
+def test_command__lists_what_is_open_and_refuses_an_unknown_status(office):
+    office(DUE, subject(), subject(kind="mark", case="any", clock_id="mark/Y1", done_on=DUE))
+    runner = CliRunner()
+    found = runner.invoke(app, ["clocks", "--region", "150200", "--format", "json"])
+    assert [row["clock_id"] for row in json.loads(found.output)] == ["decide/Y1"]
+    assert json.loads(runner.invoke(app, ["clocks", "--region", "1501", "--format", "json"]).output) == []
+    late = runner.invoke(app, ["clocks", "--status", "done_late", "--format", "json"])
+    assert [row["clock_id"] for row in json.loads(late.output)] == ["mark/Y1"]
+    assert runner.invoke(app, ["clocks", "--status", "tired"]).exit_code == 2
 
 
 def test_roles__only_supervision_writes_clocks(office):

@@ -1,12 +1,15 @@
 """Policy targets: kept on a month's last night as computed then, corrected by new versions, by frozen definitions."""
 
+import json
 from datetime import date
 
 import psycopg
 import pytest
 from grade_rows import add_run, uscc
 from psycopg.types.json import Jsonb
+from typer.testing import CliRunner
 
+from cli.main import app
 from publishing.publish import publish
 from supervision.draw_outcomes import compare_draws
 from supervision.errors import SupervisionError
@@ -83,6 +86,15 @@ def test_month__its_last_night_again__keeps_nothing_new_and_a_correction_is_a_ne
         assert connection.execute(
             "select version_no from supervision.current_kpi_months where kpi_code = 'coverage' order by region_code"
         ).fetchone() == (2,)
+
+
+def test_command__prints_a_kept_month_and_says_when_there_is_none(region):
+    record_kpis(NIGHT)
+    runner = CliRunner()
+    found = runner.invoke(app, ["targets", "--month", "2026-10", "--region", "150000", "--format", "json"])
+    rows = {row["kpi_code"]: row for row in json.loads(found.output)}
+    assert rows["complaints"]["is_met"] is True and rows["complaints"]["version_no"] == 1
+    assert runner.invoke(app, ["targets", "--month", "2026-09"]).exit_code == 2
 
 
 def test_definition__changed_under_a_used_version__is_refused_until_it_has_the_next(region):
