@@ -280,6 +280,16 @@ def warehouse_migrate() -> None:
         console.print(f"the warehouse is at revision {migrate()}")
 
 
+@warehouse_app.command("distribute")
+def warehouse_distribute() -> None:
+    """Spread the raw tables over a Citus cluster (DISTRIBUTED=citus); nothing to do anywhere else."""
+    from warehouse.distribution import DistributionError, distribute
+
+    with errors_for_people(DistributionError):
+        done = distribute()
+    console.print(f"spread over the cluster: {', '.join(done)}" if done else "nothing to spread")
+
+
 @warehouse_app.command("create-database")
 def warehouse_create_database(name: str) -> None:
     """Create a further database on the same server (Airflow keeps its metadata in one of its own)."""

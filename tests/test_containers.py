@@ -1,6 +1,7 @@
 """docker-compose.yml and Dockerfile say what runs; without an engine, what they name is proved to exist."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -29,13 +30,43 @@ def _commands() -> list[list[str]]:
         if service.get("build") == ".":
             is_shell = service["command"][0] == "sh"
             commands += service["command"][2].split("&&") if is_shell else [" ".join(service["command"])]
-    return [command.split() for command in commands]
+    return [re.sub(r"^\s*([A-Z_]+=\S+\s+)*", "", command).split() for command in commands]
+
+
+CLUSTER = {"citus-coordinator", "citus-worker-1", "citus-worker-2", "redis", "airflow-worker"}
 
 
 def test_compose__has_the_platform__and_one_image_for_our_code():
-    assert set(COMPOSE["services"]) >= SERVICES
-    ours = [name for name, service in COMPOSE["services"].items() if name != "postgres"]
+    assert set(COMPOSE["services"]) >= SERVICES | CLUSTER
+    ours = [name for name, service in COMPOSE["services"].items() if service.get("build") == "."]
     assert {COMPOSE["services"][name]["image"] for name in ours} == {"property-credit"}
+    others = {service["image"].split(":")[0] for service in COMPOSE["services"].values() if "build" not in service}
+    assert others == {"postgres", "citusdata/citus", "redis"}
+
+
+def test_compose__cluster__starts_with_its_profile_only_and_every_worker_is_added():
+    profiles = {name: service.get("profiles") for name, service in COMPOSE["services"].items()}
+    assert {name for name, found in profiles.items() if found == ["citus"]} == CLUSTER
+    assert all(found is None for name, found in profiles.items() if name not in CLUSTER)
+    setup = COMPOSE["services"]["setup"]
+    workers = {f"{name}:5432" for name in CLUSTER if name.startswith("citus-worker")}
+    assert set(setup["environment"]["CITUS_WORKERS"].split(",")) == workers
+    optional = {name for name, how in setup["depends_on"].items() if how.get("required") is False}
+    assert optional == {name for name in CLUSTER if name.startswith("citus")}
+
+
+def test_compose__celery__is_what_this_airflow_can_run():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("airflow"), "celery", "worker", "--help"],
+        capture_output=True,
+        env={**os.environ, "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"},
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    environment = COMPOSE["services"]["airflow-worker"]["environment"]
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "${AIRFLOW_EXECUTOR:-LocalExecutor}"
+    for name in ("BROKER_URL", "RESULT_BACKEND"):
+        scheme = environment[f"AIRFLOW__CELERY__{name}"].partition("://")[0]
+        assert importlib.util.find_spec({"redis": "redis"}.get(scheme, scheme.rpartition("+")[2])), scheme
 
 
 @pytest.mark.parametrize("command", _commands(), ids=" ".join)

@@ -5,6 +5,7 @@ Owns names of variables and folders. Must not open a connection.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +28,11 @@ class Settings(BaseSettings):
         "Unset: the embedded server under DATA_DIR.",
     )
     warehouse_database: str = Field(default="property_credit", description="Database on the embedded server.")
+    distributed: Literal["", "citus"] = Field(
+        default="",
+        description="citus: WAREHOUSE_URL is the coordinator of a Citus cluster, and big tables are spread over it.",
+    )
+    citus_workers: str = Field(default="", description="Its workers for `warehouse distribute`: host:port,host:port.")
     warehouse_roles_password: SecretStr | None = Field(
         default=None, description="Password of the pc_* login roles on a server of your own (WAREHOUSE_URL)."
     )

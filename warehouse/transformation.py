@@ -88,6 +88,25 @@ def build(
     return [_result(found) for found in results]
 
 
+def compiled(business_date: date, *, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return every model as dbt would send it for ``business_date``: name → node with ``compiled_code`` and ``config``.
+
+    Raises TransformationError when the project cannot be read.
+    """
+    from dbt.cli.main import dbtRunner
+
+    with _environment():
+        manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"))
+        arguments = ["compile", *_common(), "--vars", json.dumps(_variables(business_date, variables))]
+        for kind in ("test", "unit_test", "seed"):
+            arguments += ["--exclude-resource-type", kind]
+        outcome = dbtRunner(manifest=manifest).invoke(arguments)
+    if not outcome.success:
+        raise TransformationError(f"the models do not compile: {_one_line(outcome.exception)}")
+    compiled_models: Any = outcome.result
+    return {found.node.name: found.node for found in compiled_models.results}
+
+
 def _result(found: Any) -> ModelResult:
     kind = str(found.node.resource_type.value)
     rows = found.failures if kind == "test" else found.adapter_response.get("rows_affected")
@@ -147,7 +166,10 @@ def _variables(business_date: date, given: Mapping[str, Any] | None) -> dict[str
     for name, value in (given or {}).items():
         inner = defaults.get(name)
         merged[name] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    return {**merged, "business_date": business_date.isoformat()}
+    merged["business_date"] = business_date.isoformat()
+    if get_settings().distributed:
+        merged["distributed"] = get_settings().distributed
+    return merged
 
 
 def _common(schema_prefix: str = "") -> list[str]:

@@ -1,0 +1,223 @@
+"""What each stage of a night costs as the region grows: at several sizes, drawn, with the exponent of growth.
+
+The region preset at growing numbers of communities, each size in a process and a DATA_DIR of its own: simulate, load
+through door 1, build, door 2, grade, door 3, publish and deliver to the sandbox, pages. Seconds are those that the
+steps take; what a size of almost nothing takes is the start-up of a stage and is taken off before the exponent is
+fitted (least squares of the logarithms, with its 95 % interval). Exit code 1: an interval lies above n · log n.
+
+    python -m benchmarks.growth --communities 500 1000 2000 4000 --out benchmarks/results/growth.json
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+STARTUP = 40  # communities: next to nothing
+SEED = 2026
+LEAST_SECONDS = 0.5  # a stage that never takes this much longer than its start-up has no exponent to speak of
+STAGES = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")
+
+
+def run_night(communities: int, folder: Path, processes: int) -> dict[str, Any]:
+    """Simulate and run one night in this process (its DATA_DIR is ``folder``); return rows, seconds and memory."""
+    from cli import steps
+    from cli.sample import SAMPLE_DATE, servers
+    from ingestion.describe import feed_names
+    from simulation.parameters import Size
+    from simulation.region import simulate
+    from warehouse.migrate import migrate
+    from warehouse.settings import get_settings
+
+    folder = folder.resolve()
+    seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
+    peak: dict[str, float] = {}
+    settings = get_settings()
+    report = simulate(
+        preset="region",
+        seed=SEED,
+        out=folder / "sample",
+        through=SAMPLE_DATE,
+        size=Size(communities=communities),
+        processes=processes,
+    )
+    seconds["simulate"] = report.seconds
+    peak["simulate"] = _peak_mib()
+    (folder / "landing").symlink_to(folder / "sample" / "landing", target_is_directory=True)
+    migrate()
+
+    def timed(stage: str, step: Any, *arguments: Any) -> None:
+        started = time.perf_counter()
+        step(*arguments)
+        seconds[stage] += time.perf_counter() - started
+        peak[stage] = _peak_mib()
+        print(f"   {stage:<10} {step.__name__:<20} {seconds[stage]:8.1f} s", file=sys.stderr, flush=True)
+
+    registers_first = ["enterprises", "communities", "contracts"]
+    others = [name for name in feed_names() if name not in registers_first]
+    with servers(settings):
+        for feed in registers_first + others:
+            timed("ingest", steps.ingest, feed, SAMPLE_DATE)
+        timed("build", steps.build_models, SAMPLE_DATE)
+        timed("gates", steps.check_score_inputs, SAMPLE_DATE)
+        timed("grade", steps.grade_enterprises, SAMPLE_DATE)
+        timed("gates", steps.check_grades, SAMPLE_DATE)
+        timed("publish", steps.publish_grades, SAMPLE_DATE)
+        timed("publish", steps.deliver_grades, SAMPLE_DATE)
+        timed("pages", steps.build_pages, SAMPLE_DATE)
+    return {
+        "communities": communities,
+        "rows": sum(report.rows.values()),
+        "seconds": {name: round(found, 2) for name, found in seconds.items()},
+        "peak_mib": {name: round(found) for name, found in peak.items()},
+        "disk_gib": round(sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 2**30, 2),
+        "models": slowest_models(folder),
+    }
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def slowest_models(folder: Path, count: int = 12) -> dict[str, float]:
+    """Return the seconds of the models that took longest."""
+    with suppress(FileNotFoundError):
+        results = json.loads((folder / "dbt" / "run_results.json").read_text("utf-8"))["results"]
+        taken = {found["unique_id"].split(".", 2)[-1]: round(found["execution_time"], 1) for found in results}
+        return dict(sorted(taken.items(), key=lambda pair: -pair[1])[:count])
+    return {}
+
+
+def exponent(sizes: list[float], seconds: list[float], startup: float) -> dict[str, Any]:
+    """Return the slope of log(seconds − startup) over log(size) with its 95 % interval; None where it is too short.
+
+    Needs three sizes above the start-up.
+    """
+    import numpy as np
+    from scipy import stats
+
+    above = [(size, taken - startup) for size, taken in zip(sizes, seconds, strict=True) if taken - startup > 0.05]
+    if len(above) < 3 or max(taken for _, taken in above) < LEAST_SECONDS:
+        return {"exponent": None, "low": None, "high": None}
+    x, y = np.log([size for size, _ in above]), np.log([taken for _, taken in above])
+    fit = stats.linregress(x, y)
+    reach = float(stats.t.ppf(0.975, len(x) - 2) * fit.stderr)
+    return {
+        "exponent": round(float(fit.slope), 3),
+        "low": round(float(fit.slope) - reach, 3),
+        "high": round(float(fit.slope) + reach, 3),
+        "factor": float(math.exp(fit.intercept)),
+    }
+
+
+def allowed(sizes: list[float]) -> float:
+    """Return the exponent that n · log n has between the smallest and the largest size."""
+    low, high = min(sizes), max(sizes)
+    return math.log(high * math.log(high) / (low * math.log(low))) / math.log(high / low)
+
+
+def draw(nights: list[dict[str, Any]], growth: dict[str, dict[str, Any]], path: Path) -> None:
+    """Draw seconds over rows, both as logarithms, one line a stage; the legend says the exponent."""
+    import altair as alt
+
+    names = {
+        stage: f"{stage}  n^{found['exponent']:.2f}" if found["exponent"] is not None else f"{stage}  (short)"
+        for stage, found in growth.items()
+    }
+    values = [
+        {"rows": night["rows"], "seconds": max(night["seconds"][stage], 0.01), "stage": names[stage]}
+        for night in nights
+        for stage in STAGES
+    ]
+    lines = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("rows:Q", scale=alt.Scale(type="log"), title="rows delivered"),
+        y=alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="seconds"),
+        color=alt.Color("stage:N", sort=list(names.values()), title=None),
+    )
+    chart = (lines.mark_line() + lines.mark_point(filled=True, size=40)).properties(
+        width=560, height=380, title="Cost of each stage of a night"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    chart.save(str(path))
+
+
+def main() -> int:
+    """Run every size, fit, draw and write; 1 when a stage grows faster than n · log n."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--communities", type=int, nargs="+", default=[500, 1000, 2000, 4000])
+    parser.add_argument("--processes", type=int, default=1, help="of the simulation")
+    parser.add_argument("--folder", type=Path, help="work here (one size); else in a folder that is taken away again")
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    if chosen.folder:  # the child: one size in this process
+        print(json.dumps(run_night(chosen.communities[0], chosen.folder, chosen.processes)))
+        return 0
+    sizes = sorted(set(chosen.communities))
+    nights = [_in_child(size, chosen.processes) for size in [STARTUP, *sizes]]
+    startup, nights = nights[0], nights[1:]
+    rows = [float(night["rows"]) for night in nights]
+    growth = {
+        stage: exponent(rows, [night["seconds"][stage] for night in nights], startup["seconds"][stage])
+        for stage in STAGES
+    }
+    limit = allowed(rows)
+    above = [stage for stage, found in growth.items() if found["low"] is not None and found["low"] > limit]
+    known = [found["exponent"] for found in growth.values() if found["exponent"] is not None]
+    result = {
+        "name": "growth",
+        "what": f"largest exponent of seconds over rows, {rows[0]:,.0f} to {rows[-1]:,.0f} rows "
+        f"(n log n is {limit:.2f}); above it: {', '.join(above) or 'none'}",
+        "ratio": max(known, default=0.0),
+        "is_met": not above,
+        "n_log_n": round(limit, 3),
+        "growth": growth,
+        "startup": startup,
+        "nights": nights,
+    }
+    text = json.dumps(result, indent=2)
+    sys.stdout.write(text + "\n")
+    if chosen.out:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(text + "\n", encoding="utf-8")
+        draw(nights, growth, chosen.out.with_suffix(".svg"))
+    return 1 if above else 0
+
+
+def _in_child(communities: int, processes: int) -> dict[str, Any]:
+    """Run one size in a process and a DATA_DIR of its own, which is taken away again."""
+    from warehouse import embedded
+    from warehouse.settings import get_settings
+
+    get_settings().data_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="growth-", dir=get_settings().data_dir))
+    folder.chmod(0o755)
+    names = ("WAREHOUSE_URL", "LANDING_DIR", "ARCHIVE_DIR", "COMPLAINTS_API_URL", "TENDERING_URL")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-m", "benchmarks.growth", "--folder", str(folder), "--processes", str(processes)]
+    print(f"{communities:,} communities", file=sys.stderr, flush=True)
+    try:
+        done = subprocess.run(
+            [*command, "--communities", str(communities)],
+            env={**environment, "DATA_DIR": str(folder)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    finally:
+        embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The ground of a Citus cluster: its machines, and the raw tables spread over them.
+
+Owns which raw tables are spread and by which key. What dbt builds is spread by dbt (``distribute()``, dbt_project.yml);
+everything else stays on the coordinator. Off Citus there is nothing to do.
+"""
+
+from typing import get_args
+
+import psycopg
+from psycopg import sql
+
+from warehouse.connection import Role, connect, parameters
+from warehouse.settings import get_settings
+
+# by the key of a row: all its versions lie on one machine, and no delivery lacks it
+RAW_KEYS = {
+    "complaints": "complaint_id",
+    "inspections": "inspection_id",
+    "funds": "entry_id",
+    "disclosures": "disclosure_id",
+    "lifts": "lift_id",
+    "street_ratings": "rating_id",
+}
+# a join on another column than the tables lie by is sent between the machines instead of being refused
+SETTINGS = {"citus.enable_repartition_joins": "on"}
+
+
+class DistributionError(Exception):
+    """The cluster cannot be set up; the message says why and what to do."""
+
+
+def distribute() -> list[str]:
+    """Add the workers of CITUS_WORKERS, spread the raw tables; return what was spread now (again: nothing).
+
+    Raises DistributionError when DISTRIBUTED=citus and the server has no Citus, or a worker cannot be added.
+    """
+    settings = get_settings()
+    if settings.distributed != "citus":
+        return []
+    with connect(None, autocommit=True) as connection:
+        try:
+            connection.execute("create extension if not exists citus")
+            _let_machines_connect(connection)
+            for worker in filter(None, settings.citus_workers.split(",")):
+                host, _, port = worker.strip().partition(":")
+                connection.execute("select citus_add_node(%s, %s)", (host, int(port or 5432)))
+            for name, value in SETTINGS.items():
+                connection.execute(
+                    sql.SQL("alter role pc_dbt set {} = {}").format(
+                        sql.Identifier(*name.split(".")), sql.Literal(value)
+                    )
+                )
+            return [table for table, key in RAW_KEYS.items() if _spread(connection, table, key)]
+        except (psycopg.Error, ValueError) as error:
+            text = getattr(getattr(error, "diag", None), "message_primary", None) or error
+            raise DistributionError(
+                f"the cluster cannot be set up: {text}. DISTRIBUTED=citus needs a server with Citus as WAREHOUSE_URL "
+                "and its workers as CITUS_WORKERS=host:port,host:port; see docs/scale.md"
+            ) from error
+
+
+def _let_machines_connect(connection: psycopg.Connection) -> None:
+    """Tell the coordinator the passwords for its connections to the workers, of the owner and of each role."""
+    known = {None: parameters().get("password"), **{role: parameters(role).get("password") for role in get_args(Role)}}
+    for role, password in known.items():
+        if password:
+            escaped = password.replace("\\", "\\\\").replace("'", "\\'")
+            connection.execute(
+                "insert into pg_dist_authinfo (nodeid, rolename, authinfo) values (0, coalesce(%s, current_user), %s)"
+                " on conflict (rolename, nodeid) do update set authinfo = excluded.authinfo",
+                (role, f"password='{escaped}'"),
+            )
+
+
+def _spread(connection: psycopg.Connection, table: str, key: str) -> bool:
+    """Spread one raw table unless it is; say whether that was done now."""
+    name = f"raw.{table}"
+    if connection.execute("select from pg_dist_partition where logicalrelid = %s::regclass", (name,)).fetchone():
+        return False
+    connection.execute("select create_distributed_table(%s, %s, colocate_with => 'default')", (name, key))
+    return True
