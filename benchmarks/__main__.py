@@ -27,6 +27,8 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "score_points": ["--rows", "300000", "--rounds", "7"],
         "score_enterprises": ["--enterprises", "300000", "--processes", "2"],
         "tick": ["--open", "1000000", "--closed", "5000000", "--rounds", "7"],
+        "simulate_region": ["--communities", "20000"],
+        "growth": ["--communities", "400", "800", "1600", "3200"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
@@ -35,6 +37,8 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "score_points": ["--rows", "20000", "--rounds", "1"],
         "score_enterprises": ["--enterprises", "4000", "--processes", "2"],
         "tick": ["--open", "20000", "--closed", "20000", "--new", "600", "--rounds", "2"],
+        "simulate_region": ["--communities", "1000"],
+        "growth": ["--communities", "100", "200", "400", "800"],
     },
 }
 VERSIONS = ("polars", "adbc-driver-postgresql", "psycopg", "dbt-core", "apache-airflow", "great-expectations")

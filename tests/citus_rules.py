@@ -33,9 +33,8 @@ def _unsupported(statement: exp.Expr, spread: dict[str, str]) -> list[str]:
             found.append(f"UPDATE of {column}, by which {statement.this.name} is spread")
     if any(clause.args.get("recursive") for clause in statement.find_all(exp.With)):
         found.append("WITH RECURSIVE over a spread table")
-    for group in statement.find_all(exp.Group):
-        if any(group.args.get(kind) for kind in ("grouping_sets", "cube", "rollup")):
-            found.append("GROUPING SETS, CUBE or ROLLUP over a spread table")
+    if statement.find(exp.GroupingSets, exp.Cube, exp.Rollup):
+        found.append("GROUPING SETS, CUBE or ROLLUP over a spread table")
     for lateral in statement.find_all(exp.Lateral):
         if isinstance(lateral.this, exp.Subquery) and lateral.find(exp.Limit):
             found.append("LATERAL subquery with LIMIT")

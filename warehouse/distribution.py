@@ -75,7 +75,7 @@ def _let_machines_connect(connection: psycopg.Connection) -> None:
 def _spread(connection: psycopg.Connection, table: str, key: str) -> bool:
     """Spread one raw table unless it is; say whether that was done now."""
     name = f"raw.{table}"
-    if connection.execute("select from pg_dist_partition where logicalrelid = %s::regclass", (name,)).fetchone():
+    if connection.execute("select 1 from pg_dist_partition where logicalrelid = %s::regclass", (name,)).fetchone():
         return False
     connection.execute("select create_distributed_table(%s, %s, colocate_with => 'default')", (name, key))
     return True

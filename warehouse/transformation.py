@@ -98,8 +98,7 @@ def compiled(business_date: date, *, variables: Mapping[str, Any] | None = None)
     with _environment():
         manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"))
         arguments = ["compile", *_common(), "--vars", json.dumps(_variables(business_date, variables))]
-        for kind in ("test", "unit_test", "seed"):
-            arguments += ["--exclude-resource-type", kind]
+        arguments += ["--select", "resource_type:model", "--exclude", "resource_type:test", "resource_type:unit_test"]
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     if not outcome.success:
         raise TransformationError(f"the models do not compile: {_one_line(outcome.exception)}")
