@@ -109,6 +109,7 @@ def verify(
     frame: Annotated[Path, typer.Argument(help="frame.json as published.")],
     draw_file: Annotated[Path, typer.Argument(metavar="DRAW", help="draw.json as published.")],
     previous: Annotated[Path | None, typer.Option(help="draw.json of the month before.")] = None,
+    announcement: Annotated[Path | None, typer.Option(help="announcement.json, published before.")] = None,
     output_format: Output = Format.TEXT,
 ) -> None:
     """Draw again from the published files, without database or network; 1 when something does not hold."""
@@ -116,7 +117,7 @@ def verify(
     from supervision.errors import SupervisionError
 
     with errors_for_people(SupervisionError):
-        checks = verify_files(frame, draw_file, previous)
+        checks = verify_files(frame, draw_file, previous, announcement)
     rows = [{"check": check.name, "holds": check.is_met, "detail": check.detail} for check in checks]
     print_rows(rows, output=output_format)
     if not all(check.is_met for check in checks):

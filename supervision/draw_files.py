@@ -20,6 +20,7 @@ from supervision.draw_seed import from_secret
 from supervision.errors import SupervisionError
 
 FRAME, DRAW, VISITS, ANNOUNCEMENT = "frame.json", "draw.json", "visits.csv", "announcement.json"
+ANNOUNCEMENT_FORMAT = "property-credit/inspection-announcement/1"
 HEADERS = ("月份", "区划代码", "小区编码", "统一社会信用代码", "抽查类别", "联合部门", "检查人员", "人员不足")
 AUTHORITIES = {
     "housing": "住建", "fire": "消防", "market": "市场监管", "urban_management": "城管", "police": "公安",
@@ -59,7 +60,7 @@ def write(
     announcement.json may be published at once; the others tell who is visited: after the month.
     """
     announcement = {
-        "format": "property-credit/inspection-announcement/1",
+        "format": ANNOUNCEMENT_FORMAT,
         "month": made["month"],
         "frame_sha256": made["frame_sha256"],
         "draw_sha256": sha256(made),
@@ -118,11 +119,14 @@ def read(path: Path, wanted: str) -> dict[str, Any]:
     return found
 
 
-def verify(frame_path: Path, draw_path: Path, previous_path: Path | None = None) -> list[Check]:
+def verify(
+    frame_path: Path, draw_path: Path, previous_path: Path | None = None, announcement_path: Path | None = None
+) -> list[Check]:
     """Draw again from the files and say what holds. Needs no database and no network.
 
     ``previous_path``: the draw of the month before; then also that this frame took over its accounts and what it put
-    off. Raises SupervisionError when a file cannot be read.
+    off. ``announcement_path``: what was announced before; then also that it promised these files. Raises
+    SupervisionError when a file cannot be read.
     """
     frame, made = read(frame_path, FRAME_FORMAT), read(draw_path, FORMAT)
     basis = made.get("seed_basis") or {}
@@ -161,6 +165,20 @@ def verify(frame_path: Path, draw_path: Path, previous_path: Path | None = None)
                 and frame["accounts"] == before["accounts"]
                 and frame["deferred"] == before["deferred"],
                 f"accounts and visits put off by {before['month']}",
+            )
+        )
+    if announcement_path is not None:
+        promised = read(announcement_path, ANNOUNCEMENT_FORMAT)
+        kept = {
+            "month": made["month"],
+            "frame_sha256": again["frame_sha256"],
+            "draw_sha256": sha256(made),
+            "commitment_sha256": basis.get("commitment_sha256"),
+        }
+        broken = sorted(name for name, value in kept.items() if promised.get(name) != value)
+        checks.append(
+            Check(
+                "announced 公告", not broken, f"these differ: {', '.join(broken)}" if broken else "as announced before"
             )
         )
     return checks

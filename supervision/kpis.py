@@ -33,18 +33,18 @@ with newest as (
   join newest on history.publication_id <= newest.publication_id
   order by history.uscc, history.version_no desc
 ), placed as (
-  select standing.uscc, enterprises.region_code from standing
-  join marts.mart_scoring__enterprises as enterprises on enterprises.uscc = standing.uscc
-  where standing.grade in (select code from good)
+  select enterprises.uscc, enterprises.region_code, standing.grade in (select code from good) as is_good
+  from marts.mart_scoring__enterprises as enterprises
+  left join standing on standing.uscc = enterprises.uscc
 )
-select regions.region_code, count(placed.uscc)
+select regions.region_code, count(*) filter (where placed.is_good)
 from marts.dim_region as regions
-left join marts.dim_region as below
+join marts.dim_region as below
   on regions.region_code in (below.region_code, below.parent_region_code)
   or regions.region_code = (
     select parent.parent_region_code from marts.dim_region as parent
     where parent.region_code = below.parent_region_code)
-left join placed on placed.region_code = below.region_code
+join placed on placed.region_code = below.region_code  -- no enterprise known there: no count, not 0
 where exists (select from newest)
 group by regions.region_code
 """

@@ -3,12 +3,17 @@
 import json
 from datetime import date, timedelta
 
+import httpx
 import polars as pl
 import psycopg
 import pytest
+from delivery_world import QUICK, use_sandbox
 from typer.testing import CliRunner
 
 from cli.main import app
+from publishing import sandbox_process
+from publishing.notices import queue_notices
+from publishing.relay import deliver
 from supervision.clocks import SCHEMA, keep_clocks, states
 from warehouse import working_days
 from warehouse.connection import connect
@@ -199,6 +204,58 @@ def test_timeline__done_before_its_limit__tells_nobody_any_more(office):
 def test_late_row__first_known_after_its_limit__is_overdue_at_once_and_never_reminded(office):
     office(DUE + timedelta(days=20), subject())
     assert [row[:2] for row in notices()] == [("clock_overdue", "overdue")]
+
+
+EVERY = [pytest.param(*key, id="/".join(key)) for key in LIMITS]
+
+
+@pytest.mark.parametrize(("kind", "case"), EVERY)
+def test_timeline__of_every_clock__before_at_and_after_with_late_and_corrected_rows_and_reruns(office, kind, case):
+    limit, unit, is_duty = LIMITS[kind, case]
+    started = date(2027, 1, 1) if kind == "preview" else date(2026, 9, 28)  # National Day and a make-up Saturday follow
+    given = {"kind": kind, "case": case, "started": started, "clock_id": f"{kind}/Y1"}
+    due = state(date(2026, 1, 1), **given)[0]
+    before, after = working_days.before(due, 1), due + timedelta(days=1)
+    told = []
+
+    def night_of(night, **changes):
+        for _ in range(2):  # every night is run again
+            office(night, subject(**{**given, **changes}))
+        return [(row[1], row[2]) for row in notices()][len(told) :]
+
+    if due > started or kind == "preview":
+        assert night_of(before) == [("before", str(due))]
+        told += [0]
+    assert night_of(due) == [("at", str(due))]
+    told += [0]
+    assert night_of(after) == ([("overdue", str(due))] if is_duty else [])
+    told += [0] * is_duty
+    assert clock(given["clock_id"])[2] == ("overdue" if is_duty else "passed")
+    # a late row says that it was done on the day: it closes in time, and nobody is told any more
+    assert night_of(after + timedelta(days=1), done_on=due) == []
+    assert clock(given["clock_id"]) == (due, due, "done")
+    # a corrected row says that it began later and is not done: another limit, told again when it comes
+    later = {"started": date(2027, 4, 1) if kind == "preview" else date(2027, 3, 1)}
+    again = state(date(2026, 1, 1), **{**given, **later})[0]
+    assert night_of(again, **later) == [("at", str(again))]
+    assert clock(given["clock_id"])[0] == again != due
+
+
+def test_reminders__through_the_relay__reach_their_office_once_whatever_is_run_again(office, tmp_path, monkeypatch):
+    with sandbox_process.running(tmp_path) as url:
+        use_sandbox(monkeypatch, tmp_path)
+        for night in (date(2026, 10, 9), DUE, DUE + timedelta(days=1)):
+            for _ in range(2):
+                office(night, subject())
+                queue_notices()
+                deliver("supervision", policy=QUICK)
+        rows = httpx.get(f"{url}/received", params={"subject": "Y1"}, trust_env=False).json()["received"]
+    assert [row["post_count"] for row in rows] == [1, 1, 1]
+    assert {row["idempotency_key"] for row in rows} == {
+        "supervision/clock_reminder/decide/Y1/before/2026-10-10",
+        "supervision/clock_reminder/decide/Y1/at/2026-10-10",
+        "supervision/clock_overdue/decide/Y1/overdue/2026-10-10",
+    }
 
 
 def test_late_row__that_says_it_was_done_in_time__closes_an_overdue_clock(office):

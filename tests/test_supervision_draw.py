@@ -260,6 +260,15 @@ def test_verify__with_the_month_before__sees_an_account_that_was_changed(files, 
         assert [check.is_met for check in checks] == [True, True, is_met]
 
 
+@pytest.mark.parametrize("name", ["month", "frame_sha256", "draw_sha256", "commitment_sha256"])
+def test_verify__with_the_announcement__sees_a_promise_that_was_not_kept(files, name):
+    paths = [files / "frame.json", files / "draw.json", None, files / "announcement.json"]
+    assert all(check.is_met for check in draw_files.verify(*paths))
+    spoil(files / "announcement.json", lambda promised: promised.update({name: "x"}))
+    red = [check for check in draw_files.verify(*paths) if not check.is_met]
+    assert [check.name for check in red] == ["announced 公告"] and name in red[0].detail
+
+
 def test_verify__a_file_that_is_no_frame__says_so(tmp_path):
     (tmp_path / "x.json").write_text("{}", "utf-8")
     with pytest.raises(SupervisionError, match="not a document of format"):

@@ -21,7 +21,7 @@ MARTS = """
 create table marts.dim_region (region_code text, region_name text, parent_region_code text, level_code text);
 insert into marts.dim_region values ('150000', '内蒙古', null, 'region'), ('150200', '包头市', '150000', 'city'),
   ('150203', '昆都仑区', '150200', 'district'), ('150204', '青山区', '150200', 'district'),
-  ('150100', '呼和浩特市', '150000', 'city');
+  ('150100', '呼和浩特市', '150000', 'city'), ('150300', '乌海市', '150000', 'city');
 create table marts.mart_scoring__enterprises (uscc text, region_code text);
 create table marts.mart_supervision__kpi_actuals (kpi_code text, region_code text, definition_version integer,
   kpi_zh text, kpi_en text, unit_code text, direction_code text, numerator_zh text, denominator_zh text,
