@@ -2,7 +2,7 @@
 
 Enterprises, communities and contracts first, because every other feed refers to them; then disclosures, public credit,
 surveys, staff, objections, mediations, lifts, street ratings, assessments against the service standard, handovers,
-reports, inspectors and their ties, owners' committees, honours of projects and enrolments in 码上办.
+reports, inspectors and their ties, owners' committees, honours of projects, enrolments in 码上办 and replies.
 Wakes at 02:00 (Asia/Shanghai) and computes the day that has just ended.
 
 **When a feed fails** (door 1 said no, or its files cannot be read): nothing of that batch is loaded, the feed's

@@ -32,6 +32,7 @@ REGISTERS = (  # in the order in which they refer to one another
     "owners_committees",
     "project_honours",
     "mashangban_enrolments",
+    "replies",
 )
 EVENTS = ("complaints", "inspections", "funds")
 

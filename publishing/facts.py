@@ -27,8 +27,11 @@ REGIONS: LiteralString = """
     select uscc, array_agg(region_code order by region_code) as region_codes
     from marts.mart_publishing__regions group by uscc
 """
-REPLIES: LiteralString = """
-    select distinct on (uscc) uscc, reply from publishing.replies
+SENT_REPLIES: LiteralString = """
+    select uscc, statement as reply, filed_on from marts.mart_publishing__replies order by uscc collate "C"
+"""
+SET_REPLIES: LiteralString = """
+    select distinct on (uscc) uscc, reply, filed_on from publishing.replies
     where filed_on <= %(business_date)s order by uscc, reply_id desc
 """
 
@@ -54,15 +57,24 @@ def read_facts(connection: Connection, business_date: date) -> Facts:
     last = found[0] if found else None
     unseen = _rows(connection, "corrections", CORRECTIONS)
     corrections = [row for row in unseen if last is not None and row["known_on"] >= last]
-    with connection.cursor(row_factory=dict_row) as cursor:
-        replies = cursor.execute(REPLIES, {"business_date": business_date}).fetchall()
     return Facts(
         corrections=_grouped(corrections),
         unseen=unseen,
         notices=_grouped(_rows(connection, "notices", NOTICES)),
         regions={row["uscc"]: row["region_codes"] for row in _rows(connection, "regions", REGIONS)},
-        replies={row["uscc"]: row["reply"] for row in replies},
+        replies=_replies(connection, business_date),
     )
+
+
+def _replies(connection: Connection, business_date: date) -> dict[str, str | None]:
+    """Return what stands beside each grade: of what an office sent and what a command set, whatever was filed later."""
+    newest = {row["uscc"]: row for row in _rows(connection, "replies", SENT_REPLIES)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(SET_REPLIES, {"business_date": business_date}):
+            sent = newest.get(row["uscc"])
+            if sent is None or row["filed_on"] >= sent["filed_on"]:
+                newest[row["uscc"]] = row
+    return {code: row["reply"] for code, row in newest.items()}
 
 
 def _rows(connection: Connection, mart: str, query: LiteralString) -> list[dict[str, Any]]:

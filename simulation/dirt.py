@@ -106,6 +106,10 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("impossible_date", "due_on", "TYPE_INVALID_DATE"),
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
     ),
+    "baotou_replies": (
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+        ("impossible_date", "filed_on", "TYPE_INVALID_DATE"),
+    ),
     "baotou_reporting_records": (
         ("unknown_word", "report_type_code", "CODE_UNKNOWN"),
         ("missing", "due_on", "REQUIRED_MISSING"),
@@ -140,6 +144,7 @@ _KEYS = {
     "baotou_reporting_records": "report_id", "baotou_inspectors": "inspector_code",
     "baotou_inspector_ties": "inspector_code", "baotou_owners_committees": "committee_id",
     "baotou_project_honours": "honour_id", "baotou_mashangban_enrolments": "community_id",
+    "baotou_replies": "reply_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

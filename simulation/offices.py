@@ -386,4 +386,12 @@ OFFICES: tuple[Office, ...] = (
             formats={"enrolled_on": COMPACT_DAY, "withdrawn_on": COMPACT_DAY, "updated_at": MOMENT},
         ),
     ),
+    Office(
+        "baotou_replies", "replies", "csv", "企业声明_{day}.csv",
+        _fields(
+            "声明编号=reply_id", "统一社会信用代码=uscc", "声明内容=statement", "提交日期=filed_on",
+            "撤回日期=withdrawn_on", "更新时间=updated_at",
+            formats={"updated_at": MOMENT},
+        ),
+    ),
 )  # fmt: skip

@@ -151,6 +151,7 @@ class Registers(_Section):
     agreements_performed: Span
     agreements_per_community_year: float
     objections: int
+    replies_share: float
     penalties_general: float
     penalties_minor: float
     penalties_serious: float

@@ -38,6 +38,7 @@ from simulation.oversight import (
 from simulation.parameters import Preset, SimulationError, Size, load_place, load_preset, months_before
 from simulation.parts import Part, divide
 from simulation.registers import make_disclosures, make_mediations, make_personnel, make_surveys
+from simulation.replies import make_replies
 from simulation.reports import make_reporting_records
 from simulation.tables import Table, day_number, random
 from simulation.tenures import Tenures, make_tenures
@@ -114,6 +115,7 @@ def make_part(part: Part, *, through: date) -> Region:
         "owners_committees": make_owners_committees(want, managers, communities, **span),
         "project_honours": make_project_honours(*where, **span),
         "mashangban_enrolments": make_mashangban_enrolments(want, communities, **span),
+        "replies": make_replies(want, managers, seed=seed, last=last),
     }
     tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
     tables["inspector_ties"] = make_inspector_ties(managers, tables["inspectors"], **span)

@@ -240,6 +240,11 @@ BROKEN = {
         "LEVEL_WITHOUT_EDITION": {"honour_code": "second_level", "standard_edition": None},
     },
     "mashangban_enrolments": {"WITHDRAWN_BEFORE_ENROLLED": {"enrolled_on": "2026-02-01", "withdrawn_on": "2026-01-01"}},
+    "replies": {
+        "STATEMENT_NOT_ONE_LINE": {"statement": "第一行\n第二行"},
+        "STATEMENT_NAMES_A_PERSON": {"statement": "请致电13800001111核实"},
+        "WITHDRAWN_BEFORE_FILED": {"filed_on": "2026-02-01", "withdrawn_on": "2026-01-01"},
+    },
     "mediations": {
         "PERFORMED_BEFORE_AGREED": {"agreed_on": "2026-02-01", "performed_on": "2026-01-01"},
         "PERFORMED_WITHOUT_DATE": {"outcome_code": "performed", "performed_on": None},

@@ -116,7 +116,7 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
                 assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
                 time.sleep(0.5)
 
-        wait("DAGs", lambda: get("/dags").get("total_entries") == len(nightly.ORDER), 180)
+        wait("DAGs", lambda: get("/dags").get("total_entries") == len(nightly.ORDER), 400)
         for dag_id in ("ingest_registers", *WOKEN):
             answer = client.patch(f"{api}/dags/{dag_id}", json={"is_paused": False})
             assert answer.status_code == 200, answer.text

@@ -48,6 +48,7 @@ def marts(warehouse_database):
             create table marts.mart_publishing__notices (uscc text, kind_code text, notice_id text, starts_on date,
               ends_on date);
             create table marts.mart_publishing__regions (uscc text, region_code text);
+            create table marts.mart_publishing__replies (uscc text, filed_on date, statement text);
             """
         )
 
@@ -198,9 +199,29 @@ def test_reply__within_200_characters__stands_beside_the_grade_until_withdrawn()
         (A, "字" * 201, "has 201"),
         (A, "   ", "1 to 200"),
         (A, "两\n行", "one line"),
+        (A, "请致电 138-0000-1111 核实", "telephone or identity number"),
+        (A, "联系0472-1234567", "telephone or identity number"),
+        (A, "法人证号15020319800101123X", "telephone or identity number"),
         (A[:-1] + "?", "好", "check digit|does not occur"),
     ],
 )
 def test_reply__too_long_empty_torn_or_of_nobody__is_refused(code, text, says):
     with pytest.raises(PublishingError, match=says):
         set_reply(code, text, filed_on=NIGHT)
+
+
+def test_reply__of_a_file_and_of_a_command__what_was_filed_later_stands():
+    def sent(text: str | None, *, on: date) -> None:
+        with connect("pc_dbt") as connection:
+            connection.execute("delete from marts.mart_publishing__replies")
+            connection.execute("insert into marts.mart_publishing__replies values (%s, %s, %s)", (A, on, text))
+
+    sent("文件一。", on=NIGHT)
+    night(0, {A: {}})
+    set_reply(A, "命令。见91150203MA35W7J524号函。", filed_on=NIGHT)  # a code is no telephone
+    night(1, {A: {}})
+    sent("文件二。", on=NIGHT + timedelta(days=1))
+    night(2, {A: {}})
+    sent(None, on=NIGHT + timedelta(days=1))  # withdrawn: the command's older words do not come back
+    night(3, {A: {}})
+    assert [body["reply"] for body in bodies()] == ["文件一。", "命令。见91150203MA35W7J524号函。", "文件二。", None]

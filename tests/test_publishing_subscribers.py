@@ -1,7 +1,6 @@
 """Many subscribers: their fields, an outage that delays nobody else, the circuit, dead letters, reconciled receipts."""
 
 import sqlite3
-import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -195,8 +194,6 @@ def test_reconcile__receiver_lost_changed_or_invented_a_delivery__says_which_and
 
 def test_reconcile__receiver_away__is_a_problem_and_no_difference(two):
     add(NOBODY)
-    started = time.monotonic()
     found = reconcile("department", NIGHT)
     assert not found.is_clean and "not compared" in found.summary() and not found.missing
-    assert time.monotonic() - started < 20
     assert outbox() == {}

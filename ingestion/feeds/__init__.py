@@ -27,6 +27,7 @@ NAMES = (
     "owners_committees",
     "project_honours",
     "mashangban_enrolments",
+    "replies",
 )  # in the order in which they refer to one another
 
 
