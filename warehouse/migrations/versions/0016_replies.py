@@ -1,12 +1,12 @@
 """raw.replies: what enterprises say beside their grades, as an office sends it.
 
-Revision ID: 0015
+Revision ID: 0016
 """
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
