@@ -214,7 +214,7 @@ REGISTER = """
 select ops.register_batch(b.batch_id, b.feed, b.source_profile, b.source_file, b.archive_path, b.content_sha256,
   b.content_bytes, b.business_date, b.received_at, b.status, b.refusal, b.rows_in, b.rows_accepted, b.rows_rejected,
   b.rows_duplicate, b.rows_skipped, b.latest_event_on, b.profile_stats)::text
-from jsonb_to_record(cast({} as jsonb)) as b(batch_id text, feed text, source_profile text, source_file text,
+from jsonb_to_record(cast(%s as jsonb)) as b(batch_id text, feed text, source_profile text, source_file text,
   archive_path text, content_sha256 text, content_bytes bigint, business_date date, received_at timestamptz,
   status text, refusal text, rows_in bigint, rows_accepted bigint, rows_rejected bigint, rows_duplicate bigint,
   rows_skipped bigint, latest_event_on date, profile_stats jsonb)
@@ -252,7 +252,7 @@ def line(identity: Identity, stats: BatchStats, *, received_at: datetime, refusa
 def record_refusal(identity: Identity, stats: BatchStats, *, received_at: datetime, refusal: str) -> None:
     """Record that nothing of this batch was loaded, and why."""
     with connect("pc_ingestion") as connection:
-        connection.execute(REGISTER.format("%s"), (line(identity, stats, received_at=received_at, refusal=refusal),))
+        connection.execute(REGISTER, (line(identity, stats, received_at=received_at, refusal=refusal),))
 
 
 def count_codes(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:

@@ -260,7 +260,8 @@ class _Shape:
 
 def _parse(data: bytes, profile: Profile, columns: list[str], number: int, shape: _Shape) -> Block | None:
     """Return the block of a regular buffer; None where polars alone could lose or invent something."""
-    if data.startswith(b"\n") or b"\n\n" in data or (len(columns) == 1 and b'""' in data):
+    ends = numpy.flatnonzero(numpy.frombuffer(data, dtype=numpy.uint8) == NEW_LINE)
+    if ends[0] == 0 or (numpy.diff(ends) == 1).any() or (len(columns) == 1 and b'""' in data):
         return None
     try:
         frame = polars.read_csv(
@@ -280,14 +281,12 @@ def _parse(data: bytes, profile: Profile, columns: list[str], number: int, shape
     return Block(
         frame=frame,
         row_numbers=numpy.arange(number + 1, number + 1 + records, dtype=numpy.int64),
-        payloads=partial(_payloads, data, shape.quotes),
+        payloads=partial(_payloads, data, ends, shape.quotes),
         flags=values_without_header(frame),
     )
 
 
-def _payloads(data: bytes, quotes: numpy.ndarray, places: Sequence[int]) -> list[str]:
-    octets = numpy.frombuffer(data, dtype=numpy.uint8)
-    ends = numpy.flatnonzero(octets == NEW_LINE)
+def _payloads(data: bytes, ends: numpy.ndarray, quotes: numpy.ndarray, places: Sequence[int]) -> list[str]:
     if len(quotes):
         ends = ends[numpy.searchsorted(quotes, ends) % 2 == 0]
     return [data[(ends[place - 1] + 1 if place else 0) : ends[place]].decode() for place in places]

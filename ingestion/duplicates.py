@@ -65,12 +65,12 @@ def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFr
     return found
 
 
-def move_held_rows(feed: Feed, columns: tuple[str, ...]) -> str:
+def move_held_rows(feed: Feed, columns: tuple[str, ...]) -> sql.Composed:
     """Return the statement that moves the rows of ``held`` which are no duplicates into raw and counts them.
 
     It compares each held row with the version before it, among raw's versions known by then and the held ones.
     """
-    statement = sql.SQL(
+    return sql.SQL(
         """
         with moved as (
         insert into {raw} ({columns})
@@ -99,7 +99,6 @@ def move_held_rows(feed: Feed, columns: tuple[str, ...]) -> str:
         order=sql.SQL(ORDER),
         same=sql.SQL(" and ").join(sql.SQL("r.{0} = k.{0}").format(sql.Identifier(name)) for name in feed.key),
     )
-    return statement.as_string(None)
 
 
 def _names(feed: Feed) -> sql.Composed:

@@ -14,25 +14,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
-import adbc_driver_postgresql.dbapi as adbc
 import polars
 import psycopg
-import pyarrow
+from psycopg import sql
 
 from ingestion import batches, csv_reader, duplicates, feeds, xlsx_reader
 from ingestion import profile as profiles
 from ingestion.batches import BatchReport, BatchStats, Identity
+from ingestion.binary_copy import HEADER, TRAILER
 from ingestion.blocks import Block
 from ingestion.contract import Feed, IngestionError
-from ingestion.pipeline import Pipeline
+from ingestion.pipeline import Pipeline, Spill
 from ingestion.profile import Profile
 from warehouse import connection
 from warehouse.business_date import arrival
 from warehouse.stages import StoppedByGate
-
-pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own pool keeps 30 MiB more for no speed (measured 2026-11)
 
 Check = Callable[[BatchStats], None]
 
@@ -186,29 +184,24 @@ class _Load:
         keeping: _Keeping,
     ) -> bool:
         """Load and commit; False when an API's pull held nothing new. Rolls back on any error."""
-        with adbc.connect(connection.url("pc_ingestion")) as opened, opened.cursor() as cursor:
+        with connection.connect("pc_ingestion") as opened:
+            opened.execute("select pg_advisory_xact_lock(hashtext('ingestion of ' || %s))", (self.feed.name,))
+            if batches.is_loaded(lookups, self.identity.batch_id):
+                return False
+            pipeline = self._pipeline(lookups)
             try:
-                cursor.execute("select pg_advisory_xact_lock(hashtext('ingestion of ' || $1))::text", (self.feed.name,))
-                cursor.fetchall()
-                if batches.is_loaded(lookups, self.identity.batch_id):
-                    return False
-                pipeline = self._pipeline(lookups)
-                try:
-                    self._copy(cursor, pipeline, blocks)
-                    self._copy_rest(cursor, pipeline)
-                    pipeline.finish()
-                finally:
-                    pipeline.close()
-                if self.cursor is not None and not (self.stats.rows_accepted or self.stats.rows_rejected):
-                    return False
-                batches.earlier(lookups, self.stats)
-                check(self.stats)
-                keeping.finish()
-                self._register(cursor)
-                opened.commit()
-            except BaseException:
+                self._copy(opened, pipeline, blocks)
+                self._copy_rest(opened, pipeline)
+                pipeline.finish()
+            finally:
+                pipeline.close()
+            if self.cursor is not None and not (self.stats.rows_accepted or self.stats.rows_rejected):
                 opened.rollback()
-                raise
+                return False
+            batches.earlier(lookups, self.stats)
+            check(self.stats)
+            keeping.finish()
+            self._register(opened)
         lookups.execute("select ops.analyze_feed(%s)", (self.feed.name,))
         return True
 
@@ -217,7 +210,7 @@ class _Load:
         for name in {field.references for field in self.feed.fields if field.references}:
             references[name] = known_keys(lookups, feeds.get(name))
         held = lookups.execute(
-            psycopg.sql.SQL("select exists (select from {})").format(psycopg.sql.Identifier("raw", self.feed.name))
+            sql.SQL("select exists (select from {})").format(sql.Identifier("raw", self.feed.name))
         ).fetchone()
         return Pipeline(
             self.feed,
@@ -230,54 +223,61 @@ class _Load:
             keys_in_raw=(lambda typed: duplicates.keys_in_raw(lookups, self.feed, typed)) if held and held[0] else None,
         )
 
-    def _copy(self, cursor: Any, pipeline: Pipeline, blocks: Callable[[], Iterator[Block]]) -> None:
-        with _Ahead(lambda: (pipeline.process(block) for block in blocks())) as ahead:
-            stream = pyarrow.RecordBatchReader.from_batches(
-                pipeline.schema, (batch for table in ahead for batch in table.to_batches())
-            )
-            try:
-                cursor.adbc_ingest(self.feed.name, stream, mode="append", db_schema_name="raw")
-            except Exception:
-                if ahead.error:
-                    raise ahead.error from None
-                raise
-            if ahead.error:
-                raise ahead.error
+    def _copy(self, opened: psycopg.Connection, pipeline: Pipeline, blocks: Callable[[], Iterator[Block]]) -> None:
+        statement = pipeline.copy.statement("raw", self.feed.name)
+        with (
+            _Ahead("read", blocks) as read,
+            _Ahead("check", lambda: map(pipeline.process, read)) as checked,
+            opened.cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            copy.write(HEADER)
+            for rows in checked:
+                copy.write(rows)
+            copy.write(TRAILER)
 
-    def _copy_rest(self, cursor: Any, pipeline: Pipeline) -> None:
-        if pipeline.refused.rows:
-            cursor.adbc_ingest("rejected_rows", pipeline.refused.reader(), mode="append", db_schema_name="quarantine")
-        if pipeline.held.rows:
-            table = psycopg.sql.Identifier("raw", self.feed.name).as_string(None)
-            cursor.execute(f"create temporary table held (like {table}) on commit drop")  # a quoted identifier
-            cursor.adbc_ingest("held", pipeline.held.reader(), mode="append", temporary=True)
-            cursor.execute("analyze held")
-            cursor.execute(duplicates.move_held_rows(self.feed, tuple(pipeline.schema.names)))
-            pipeline.held_moved = cursor.fetchone()[0]
+    def _copy_rest(self, opened: psycopg.Connection, pipeline: Pipeline) -> None:
+        with opened.cursor() as cursor:
+            if pipeline.refused.rows:
+                _copy_aside(cursor, pipeline.refused, "quarantine", "rejected_rows")
+            if pipeline.held.rows:
+                table = sql.Identifier("raw", self.feed.name)
+                cursor.execute(sql.SQL("create temporary table held (like {}) on commit drop").format(table))
+                _copy_aside(cursor, pipeline.held, "held")
+                cursor.execute("analyze held")
+                row = cursor.execute(duplicates.move_held_rows(self.feed, pipeline.copy.columns)).fetchone()
+                pipeline.held_moved = row[0] if row else 0
 
-    def _register(self, cursor: Any) -> None:
+    def _register(self, opened: psycopg.Connection) -> None:
         text = batches.line(self.identity, self.stats, received_at=self.received_at)
-        cursor.execute(batches.REGISTER.format("$1"), (text,))
-        cursor.fetchall()
+        opened.execute(batches.REGISTER, (text,))
         if self.cursor is not None:
-            cursor.execute(
-                "select ops.save_cursor($1, $2, $3, cast($4 as date))::text",
-                (self.profile.name, self.cursor, self.identity.batch_id, self.stats.business_date.isoformat()),
+            opened.execute(
+                "select ops.save_cursor(%s, %s, %s, %s)",
+                (self.profile.name, self.cursor, self.identity.batch_id, self.stats.business_date),
             )
-            cursor.fetchall()
 
 
-class _Ahead:
-    """Runs an iterator in a thread, at most BLOCKS_AHEAD results ahead of its reader."""
+def _copy_aside(cursor: psycopg.Cursor, rows: Spill, *table: str) -> None:
+    with cursor.copy(rows.copy.statement(*table)) as copy:
+        for piece in rows.pieces():
+            copy.write(piece)
 
-    def __init__(self, make: Callable[[], Iterator[pyarrow.Table]]) -> None:
-        self.error: BaseException | None = None
+
+Result = TypeVar("Result")
+
+
+class _Ahead(Generic[Result]):
+    """Runs an iterator in a thread, at most BLOCKS_AHEAD results ahead of its reader, who gets its error too."""
+
+    def __init__(self, name: str, make: Callable[[], Iterator[Result]]) -> None:
         self._make = make
-        self._queue: queue.Queue[pyarrow.Table | None] = queue.Queue(BLOCKS_AHEAD)
+        self._queue: queue.Queue[Result | None] = queue.Queue(BLOCKS_AHEAD)
+        self._error: BaseException | None = None
         self._is_wanted = True
-        self._thread = threading.Thread(target=self._run, name="read and check", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def __enter__(self) -> "_Ahead":
+    def __enter__(self) -> "_Ahead[Result]":
         self._thread.start()
         return self
 
@@ -290,11 +290,11 @@ class _Ahead:
                 pass
         self._thread.join()
 
-    def __iter__(self) -> Iterator[pyarrow.Table]:
+    def __iter__(self) -> Iterator[Result]:
         while (found := self._queue.get()) is not None:
             yield found
-        if self.error:
-            raise self.error
+        if self._error:
+            raise self._error
 
     def _run(self) -> None:
         try:
@@ -303,14 +303,14 @@ class _Ahead:
                     break
                 self._queue.put(found)
         except BaseException as error:  # handed to the reader
-            self.error = error
+            self._error = error
         finally:
             self._queue.put(None)
 
 
 def known_keys(lookups: psycopg.Connection, feed: Feed) -> polars.Series:
     """Return the keys of a referred-to feed that raw knows (feeds with one key field)."""
-    query = psycopg.sql.SQL("select distinct {} from {}").format(
-        psycopg.sql.Identifier(feed.key[0]), psycopg.sql.Identifier("raw", feed.name)
+    query = sql.SQL("select distinct {} from {}").format(
+        sql.Identifier(feed.key[0]), sql.Identifier("raw", feed.name)
     )
     return polars.Series([key for (key,) in lookups.execute(query).fetchall()], dtype=polars.String)

@@ -1,17 +1,18 @@
-"""From blocks to Arrow: maps, checks, hashes and sorts rows into accepted, held and refused, and keeps the counts."""
+"""From blocks to COPY: maps, checks, hashes and sorts rows into accepted, held and refused, and keeps the counts."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import IO
 
 import numpy
 import polars
-import pyarrow
 
 from ingestion import batches, rules
 from ingestion.batches import BatchStats, Identity, RefusedExample
+from ingestion.binary_copy import HEADER, TRAILER, BinaryCopy, Value
 from ingestion.blocks import Block
 from ingestion.contract import Feed
 from ingestion.duplicates import SeenKeys
@@ -22,33 +23,42 @@ from ingestion.values import empty_type
 from warehouse.settings import get_settings
 
 EXAMPLES = 20
-ARROW = polars.CompatLevel.oldest()  # plain string columns: the PostgreSQL driver knows no string views
+PIECE_BYTES = 1 << 20
+REFUSED = polars.Schema(
+    {
+        "row_number": polars.Int64,
+        "column_name": polars.String,
+        "reason_code": polars.String,
+        "reason": polars.String,
+        "payload": polars.String,
+    }
+)
 
 
 class Spill:
-    """Arrow tables put aside in an unlinked temporary file, read back as one stream."""
+    """Rows put aside in an unlinked temporary file, as the COPY that takes them."""
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self._file: tempfile._TemporaryFileWrapper[bytes] | None = None
-        self._writer: pyarrow.ipc.RecordBatchStreamWriter | None = None
+    def __init__(self, rows: BinaryCopy) -> None:
+        self.copy, self.rows = rows, 0
+        self._file: IO[bytes] | None = None
 
-    def add(self, table: pyarrow.Table) -> None:
-        """Put ``table`` aside."""
-        if self._writer is None:
+    def add(self, frame: polars.DataFrame) -> None:
+        """Put the rows of ``frame`` aside."""
+        if self._file is None:
             folder = get_settings().data_dir / "spill"
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # type: ignore[assignment]
-            self._writer = pyarrow.ipc.new_stream(self._file, table.schema)
-        self._writer.write_table(table)
-        self.rows += table.num_rows
+            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file.write(HEADER)
+        self._file.write(self.copy.encode(frame))
+        self.rows += frame.height
 
-    def reader(self) -> pyarrow.RecordBatchReader:
-        """Return everything put aside, once."""
-        assert self._writer is not None and self._file is not None  # asked only when there are rows
-        self._writer.close()
+    def pieces(self) -> Iterator[bytes]:
+        """Yield everything put aside, once; only when there are rows."""
+        assert self._file is not None
+        self._file.write(TRAILER)
         self._file.seek(0)
-        return pyarrow.ipc.open_stream(self._file)
+        while piece := self._file.read(PIECE_BYTES):
+            yield piece
 
     def close(self) -> None:
         """Give the file's space back."""
@@ -72,8 +82,18 @@ class Pipeline:
         keys_in_raw: Callable[[polars.DataFrame], numpy.ndarray] | None = None,
     ) -> None:
         self.feed, self.identity, self.stats = feed, identity, stats
-        self.received_at = received_at
-        self.refused, self.held = Spill(), Spill()
+        origin: dict[str, Value] = {"batch_id": identity.batch_id, "received_at": received_at}
+        given = profile.given_fields()
+        self._given = [field.name for field in feed.fields if field.name in given]
+        kinds = {field.name: empty_type(field) for field in feed.fields if field.name in given}
+        self.copy = BinaryCopy(
+            polars.Schema({**kinds, "row_number": polars.Int64(), "row_hash": polars.Int64()}),
+            {**origin, "known_on": stats.business_date},
+        )
+        self.held = Spill(self.copy)
+        self.refused = Spill(
+            BinaryCopy(REFUSED, {**origin, "feed": feed.name, "source_file": identity.source_file})
+        )
         self.streamed = self.held_moved = 0
         self._mapper = Mapper(feed, profile, identity.source_file)
         self._checker = rules.Checker(feed, profile, stats.business_date, references)
@@ -87,11 +107,9 @@ class Pipeline:
         self._stated: dict[str, Decimal] = {}
         self._unread: Counter[str] = Counter()
         self._summed = {rule.total_of for rule in profile.skip_rows if rule.total_of}
-        empty = polars.DataFrame(schema={field.name: empty_type(field) for field in feed.fields})
-        self.schema = self._with_added(empty, numpy.empty(0, numpy.int64), row_hashes(feed, empty)).schema
 
-    def process(self, block: Block) -> pyarrow.Table:
-        """Return the block's rows that go straight into raw; the others are put aside."""
+    def process(self, block: Block) -> memoryview:
+        """Return the block's rows that go straight into raw, as COPY takes them; the others are put aside."""
         mapped = self._mapper.map(block)
         self.stats.rows_skipped += mapped.skipped
         self._stated |= mapped.stated_totals
@@ -113,12 +131,14 @@ class Pipeline:
         is_held = self._seen.add(keys)
         if self._keys_in_raw and good.height:
             is_held |= self._keys_in_raw(good)
-        table = self._with_added(good, numbers, row_hashes(self.feed, good))
+        rows = good.select(self._given).with_columns(
+            polars.Series("row_number", numbers, polars.Int64), row_hashes(self.feed, good)
+        )
         if is_held.any():
-            self.held.add(table.filter(pyarrow.array(is_held)))
-            table = table.filter(pyarrow.array(~is_held))
-        self.streamed += table.num_rows
-        return table
+            self.held.add(rows.filter(polars.Series(is_held)))
+            rows = rows.filter(polars.Series(~is_held))
+        self.streamed += rows.height
+        return self.copy.encode(rows)
 
     def finish(self) -> None:
         """Write the counts of the whole batch into its statistics."""
@@ -146,22 +166,6 @@ class Pipeline:
         self.refused.close()
         self.held.close()
 
-    def _with_added(self, typed: polars.DataFrame, numbers: numpy.ndarray, hashes: polars.Series) -> pyarrow.Table:
-        """Return the rows with the six columns that ingestion adds, as the table in raw has them."""
-        table = typed.to_arrow(compat_level=ARROW)
-        added = {
-            "batch_id": pyarrow.repeat(self.identity.batch_id, typed.height),
-            "row_number": pyarrow.array(numbers),
-            "known_on": pyarrow.repeat(pyarrow.scalar(self.stats.business_date, pyarrow.date32()), typed.height),
-            "received_at": pyarrow.repeat(
-                pyarrow.scalar(self.received_at, pyarrow.timestamp("us", tz="UTC")), typed.height
-            ),
-            "row_hash": hashes.to_arrow(),
-        }
-        for name, column in added.items():
-            table = table.append_column(name, column)
-        return table
-
     def _refuse(self, mapped: Mapped, checked: rules.Checked) -> None:
         found = rules.refused_rows(self.feed, checked)
         numbers = mapped.block.row_numbers[found.places]
@@ -177,22 +181,15 @@ class Pipeline:
                 RefusedExample(self.identity.source_file, int(numbers[place]), found.columns[place], found.codes[place])
             )
         self.refused.add(
-            pyarrow.table(
+            polars.DataFrame(
                 {
-                    "feed": pyarrow.repeat(self.feed.name, count),
-                    "batch_id": pyarrow.repeat(self.identity.batch_id, count),
-                    "source_file": pyarrow.repeat(self.identity.source_file, count),
-                    "row_number": pyarrow.array(numbers, pyarrow.int64()),
-                    "column_name": pyarrow.array(found.columns, pyarrow.string()),
-                    "reason_code": pyarrow.array(found.codes, pyarrow.string()),
-                    "reason": pyarrow.array(found.reasons, pyarrow.string()),
-                    "payload": pyarrow.array(
-                        mapped.block.payloads([int(place) for place in found.places]), pyarrow.string()
-                    ),
-                    "received_at": pyarrow.repeat(
-                        pyarrow.scalar(self.received_at, pyarrow.timestamp("us", tz="UTC")), count
-                    ),
-                }
+                    "row_number": numbers,
+                    "column_name": found.columns,
+                    "reason_code": found.codes,
+                    "reason": found.reasons,
+                    "payload": mapped.block.payloads([int(place) for place in found.places]),
+                },
+                schema=REFUSED,
             )
         )
 

@@ -215,6 +215,10 @@ class Profile(Part):
             raise ValueError("header: say find: [...], row: N or none: true")
         return self
 
+    def given_fields(self) -> set[str]:
+        """Return the fields of the feed that this source can fill; the others are null in all its rows."""
+        return {*self.columns, *self.constants, *self.derive}
+
     def reads(self, file_name: str) -> bool:
         """Say whether ``file_name`` is one of this source's files."""
         return any(fnmatchcase(file_name, pattern) for pattern in self.files)

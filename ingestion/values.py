@@ -38,7 +38,8 @@ def quick(field: Field, profile: Profile) -> polars.Expr | None:
     if field.type == "date" and "%H" not in formats[0] and "%I" not in formats[0]:
         return text.str.to_date(formats[0], strict=False)
     if field.type == "timestamp" and "%H" in formats[0] and "%z" not in formats[0]:
-        return (text.str.to_datetime(formats[0], strict=False, time_unit="us") - UTC_OFFSET).dt.replace_time_zone("UTC")
+        local = text.str.to_datetime(formats[0], strict=False, time_unit="us", cache=False)  # instants hardly repeat
+        return (local - UTC_OFFSET).dt.replace_time_zone("UTC")
     if field.type == "integer":
         return text.cast(polars.Int32, strict=False)
     if field.type == "boolean" and profile.booleans:
@@ -157,7 +158,7 @@ def _dates(text: polars.Series, formats: list[str]) -> polars.Series:
         if form == "excel":
             more = _excel(text).cast(polars.Date)
         elif "%H" in form or "%I" in form:
-            more = text.str.to_datetime(form, strict=False, time_unit="us").cast(polars.Date)
+            more = text.str.to_datetime(form, strict=False, time_unit="us", cache=False).cast(polars.Date)
         else:
             more = text.str.to_date(form, strict=False)
         typed = more if typed.null_count() == text.len() else typed.zip_with(typed.is_not_null(), more)
@@ -174,7 +175,7 @@ def _timestamps(text: polars.Series, formats: list[str]) -> polars.Series:
         if form == "excel":
             more = _excel(text)
         elif "%H" in form or "%I" in form:
-            more = text.str.to_datetime(form, strict=False, time_unit="us")
+            more = text.str.to_datetime(form, strict=False, time_unit="us", cache=False)
         else:
             more = text.str.to_date(form, strict=False).cast(polars.Datetime("us"))
         if getattr(more.dtype, "time_zone", None) is not None:  # the format has %z

@@ -1,0 +1,184 @@
+"""Rows as the bytes of PostgreSQL's binary COPY, made column by column.
+
+Owns the format (PostgreSQL manual, COPY, "Binary Format"): a row is the number of its values, then each value behind
+its length. Values of one width that stand beside one another are laid out together by numpy; Arrow joins them with the
+texts. Costs the client a quarter of what a driver that walks through the rows does (measured 2026-11 against ADBC).
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy
+import polars
+import pyarrow
+import pyarrow.compute
+from psycopg import sql
+
+pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own pool keeps 30 MiB more for no speed (measured 2026-11)
+
+HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER = b"\xff\xff"
+ARROW = polars.CompatLevel.oldest()  # texts in one piece with their offsets, no string views
+EPOCH = date(2000, 1, 1)
+EPOCH_DAYS = (EPOCH - date(1970, 1, 1)).days
+EPOCH_MICROSECONDS = EPOCH_DAYS * 86_400_000_000
+DECIMAL_BASE = 10_000
+DECIMAL_DIGITS = 4
+NEGATIVE = 0x4000
+NULL_LENGTH = -1
+
+Value = str | int | date | datetime
+
+
+class BinaryCopy:
+    """Turns frames of one schema into rows of one table.
+
+    ``constants`` are values that all rows share; text, numbers, a day, or an instant with its zone.
+    """
+
+    def __init__(self, schema: polars.Schema, constants: Mapping[str, Value]) -> None:
+        fixed = [name for name, kind in schema.items() if kind != polars.String]
+        self._varying = (*fixed, *(name for name, kind in schema.items() if kind == polars.String))
+        self.columns: tuple[str, ...] = (*constants, *self._varying)
+        self._head = struct.pack("!h", len(self.columns)) + b"".join(map(_constant, constants.values()))
+
+    def statement(self, *table: str) -> sql.Composed:
+        """Return the COPY into ``table`` (schema and name, or a name) that takes these rows."""
+        return sql.SQL("copy {} ({}) from stdin with (format binary)").format(
+            sql.Identifier(*table), sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        )
+
+    def encode(self, frame: polars.DataFrame) -> memoryview:
+        """Return the rows of ``frame`` without header and trailer."""
+        if not frame.height:
+            return memoryview(b"")
+        pieces: list[pyarrow.Array] = []
+        block = _Block(frame.height, self._head)
+        for name in self._varying:
+            column = frame[name]
+            if column.null_count() == frame.height:
+                block.null()
+                continue
+            is_there = column.is_not_null().to_numpy() if column.null_count() else None
+            if column.dtype == polars.String:
+                values = column.to_arrow(compat_level=ARROW).cast(pyarrow.large_binary())
+                lengths = numpy.diff(_offsets(values))
+            else:
+                found = _fixed(column)
+                if is_there is None:
+                    block.values(found)
+                    continue
+                width = found.itemsize * (found.shape[1] if found.ndim > 1 else 1)
+                lengths = numpy.where(is_there, width, 0)
+                values = _binary(found[is_there], numpy.concatenate([[0], lengths.cumsum()]))
+            block.lengths(lengths if is_there is None else numpy.where(is_there, lengths, NULL_LENGTH))
+            pieces += [block.close(), values]
+            block = _Block(frame.height)
+        if block.width:
+            pieces.append(block.close())
+        joined = pyarrow.compute.binary_join_element_wise(
+            *pieces, NOTHING, null_handling="replace", null_replacement=b""
+        )
+        return memoryview(joined.buffers()[2])[: _offsets(joined)[-1]]
+
+
+class _Block:
+    """Values of one width that stand beside one another in every row."""
+
+    def __init__(self, height: int, head: bytes = b"") -> None:
+        self._height = height
+        self._template = bytearray(head)
+        self._filled: list[tuple[int, numpy.ndarray]] = []
+
+    @property
+    def width(self) -> int:
+        """Return the bytes of a row."""
+        return len(self._template)
+
+    def null(self) -> None:
+        """Add a value that is null in all rows."""
+        self._template += struct.pack("!i", NULL_LENGTH)
+
+    def values(self, found: numpy.ndarray) -> None:
+        """Add a value that no row lacks."""
+        size = found.itemsize * (found.shape[1] if found.ndim > 1 else 1)
+        self._template += struct.pack("!i", size)
+        self._add(found, size)
+
+    def lengths(self, found: numpy.ndarray) -> None:
+        """Add the length of a value that follows the block."""
+        self._add(found.astype(">i4"), 4)
+
+    def _add(self, found: numpy.ndarray, size: int) -> None:
+        self._filled.append((self.width, found))
+        self._template += bytes(size)
+
+    def close(self) -> pyarrow.Array:
+        """Return the rows' bytes."""
+        octets = bytearray(self._template) * self._height
+        for place, found in self._filled:
+            strides = (self.width, found.itemsize)[: found.ndim]
+            numpy.ndarray(found.shape, found.dtype, octets, place, strides)[:] = found
+        return _binary(octets, numpy.arange(self._height + 1) * self.width)
+
+
+def _binary(octets: Any, offsets: numpy.ndarray) -> pyarrow.Array:
+    buffers = [None, pyarrow.py_buffer(offsets.astype(numpy.int64)), pyarrow.py_buffer(octets)]
+    return pyarrow.LargeBinaryArray.from_buffers(pyarrow.large_binary(), len(offsets) - 1, buffers)
+
+
+def _offsets(values: pyarrow.Array) -> numpy.ndarray:
+    found = numpy.frombuffer(values.buffers()[1], numpy.int64)
+    return found[values.offset : values.offset + len(values) + 1]
+
+
+NOTHING = _binary(b"", numpy.zeros(2))[0]  # not by pyarrow.scalar: that imports pandas, 60 MiB of it
+
+
+def _constant(value: Value) -> bytes:
+    if isinstance(value, str):
+        octets = value.encode()
+        return struct.pack("!i", len(octets)) + octets
+    frame = polars.Series([value], dtype=polars.Datetime("us", "UTC") if isinstance(value, datetime) else None)
+    octets = _fixed(frame).tobytes()
+    return struct.pack("!i", len(octets)) + octets
+
+
+def _fixed(column: polars.Series) -> numpy.ndarray:
+    """Return the values (null: any) in the byte order of the wire; decimals as rows of two-byte numbers."""
+    kind = column.dtype
+    if isinstance(kind, polars.Decimal):
+        return _decimals(column, kind.scale)
+    numbers = column.to_physical().fill_null(0).to_numpy() if column.null_count() else column.to_physical().to_numpy()
+    return FIXED[kind.base_type()](numbers)
+
+
+FIXED: dict[Any, Callable[[numpy.ndarray], numpy.ndarray]] = {
+    polars.Boolean: lambda found: found.astype(">i1"),
+    polars.Int32: lambda found: found.astype(">i4"),
+    polars.Int64: lambda found: found.astype(">i8"),
+    polars.Date: lambda found: (found - EPOCH_DAYS).astype(">i4"),
+    polars.Datetime: lambda found: (found - EPOCH_MICROSECONDS).astype(">i8"),
+}
+
+
+def _decimals(column: polars.Series, scale: int) -> numpy.ndarray:
+    """Return numeric values: how many digits, weight, sign, scale, then the digits to the base 10,000.
+
+    All rows have the same digits, so some lead with zeros; the server takes them away.
+    """
+    precision = column.dtype.precision  # type: ignore[attr-defined]
+    before = -(-(precision - scale) // DECIMAL_DIGITS)
+    after = -(-scale // DECIMAL_DIGITS)
+    numbers = column.fill_null(0).to_physical().cast(polars.Int64).to_numpy()
+    whole, rest = numpy.divmod(numpy.abs(numbers), 10**scale)
+    rest = rest * 10 ** (after * DECIMAL_DIGITS - scale)
+    found = numpy.empty((len(numbers), 4 + before + after), ">i2")
+    found[:, 0], found[:, 1], found[:, 3] = before + after, before - 1, scale
+    found[:, 2] = numpy.where(numbers < 0, NEGATIVE, 0)
+    for part, first, count in ((whole, 4, before), (rest, 4 + before, after)):
+        for place in reversed(range(first, first + count)):
+            part, found[:, place] = numpy.divmod(part, DECIMAL_BASE)
+    return found
