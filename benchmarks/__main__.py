@@ -41,7 +41,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "growth": ["--communities", "100", "200", "400", "800"],
     },
 }
-VERSIONS = ("polars", "adbc-driver-postgresql", "psycopg", "dbt-core", "apache-airflow", "great-expectations")
+VERSIONS = ("polars", "pyarrow", "psycopg", "dbt-core", "apache-airflow", "great-expectations")
 
 
 def main() -> int:

@@ -198,6 +198,7 @@ def load(path: Path) -> None:
 
     from ingestion.load import ingest_file
 
+    started = time.perf_counter()
     report = ingest_file(
         feed="complaints",
         profile=str(ROOT / "benchmarks/complaints_profile.yml"),
@@ -210,7 +211,7 @@ def load(path: Path) -> None:
             {
                 "status": report.status,
                 "message": report.message,
-                "seconds": report.seconds,
+                "seconds": time.perf_counter() - started,
                 "rows_in": report.rows_in,
                 "rows_rejected": report.rows_rejected,
                 "rows_duplicate": report.rows_duplicate,

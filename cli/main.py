@@ -111,6 +111,7 @@ def ingest(
 ) -> None:
     """Load files of one office into one feed; refused rows go to quarantine with their reason."""
     from expectations.gates import check_batch
+    from ingestion import batches
     from ingestion.contract import IngestionError
     from ingestion.load import ingest_file
     from warehouse.migrate import migrate
@@ -122,6 +123,8 @@ def ingest(
             reports.append(
                 ingest_file(feed=feed, profile=source, path=path, business_date=business_date, check=check_batch)
             )
+        if any(report.status == "loaded" for report in reports):
+            batches.analyze(feed)
     if output_format is Format.JSON:
         print_json([asdict(report) for report in reports])
     else:

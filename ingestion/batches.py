@@ -192,6 +192,12 @@ def is_loaded(connection: psycopg.Connection, batch_id: str) -> bool:
     return connection.execute(query, (batch_id,)).fetchone() is not None
 
 
+def analyze(feed: str) -> None:
+    """Tell the planner what raw.<feed> holds by now: once after all deliveries, it reads 30,000 rows each time."""
+    with connect("pc_ingestion") as connection:
+        connection.execute("select ops.analyze_feed(%s)", (feed,))
+
+
 def earlier(connection: psycopg.Connection, stats: BatchStats) -> None:
     """Fill in what earlier batches of the profile say: the usual number of rows, codes that are new."""
     rows = connection.execute(

@@ -21,33 +21,28 @@ def _multiplier(place: int) -> int:
     return (mixed ^ mixed >> 27) | 1
 
 
-def row_hashes(feed: Feed, typed: polars.DataFrame) -> polars.Series:
-    """Return an int64 hash of all fields of each row; equal rows are equal whatever their source wrote."""
-    filled = [name for name in feed.field_names if typed[name].null_count() < typed.height]
-    numbers = _numbers(typed, filled)
-    total = numpy.zeros(typed.height, numpy.uint64)
+def hashes(feed: Feed, typed: polars.DataFrame) -> tuple[numpy.ndarray, polars.Series]:
+    """Return of each row a uint64 hash of its key and ``row_hash``, an int64 hash of all its fields.
+
+    Rows that are equal have equal hashes, whatever their source wrote.
+    """
+    numbers = _numbers(typed, [name for name in feed.field_names if typed[name].null_count() < typed.height])
+    keys = numpy.zeros(typed.height, numpy.uint64)
+    rows = numpy.zeros(typed.height, numpy.uint64)
     constant = 0
     for place, name in enumerate(feed.field_names):
-        factor = _multiplier(place)
-        if name in numbers.columns:
-            total += numbers[name].to_numpy() * numpy.uint64(factor)
+        if name in numbers:
+            rows += numbers[name] * numpy.uint64(_multiplier(place))
         else:
-            constant = constant + _NULL * factor & _MASK
-    total += numpy.uint64(constant)
-    total ^= total >> numpy.uint64(32)
-    return polars.Series("row_hash", (total * numpy.uint64(_STEP)).view(numpy.int64))
-
-
-def key_hashes(feed: Feed, typed: polars.DataFrame) -> numpy.ndarray:
-    """Return a uint64 hash of the key of each row."""
-    numbers = _numbers(typed, list(feed.key))
-    total = numpy.zeros(typed.height, numpy.uint64)
+            constant = constant + _NULL * _multiplier(place) & _MASK
     for place, name in enumerate(feed.key):
-        total += numbers[name].to_numpy() * numpy.uint64(_multiplier(place))
-    return total
+        keys += numbers.get(name, numpy.uint64(_NULL)) * numpy.uint64(_multiplier(place))
+    rows += numpy.uint64(constant)
+    rows ^= rows >> numpy.uint64(32)
+    return keys, polars.Series("row_hash", (rows * numpy.uint64(_STEP)).view(numpy.int64))
 
 
-def _numbers(typed: polars.DataFrame, names: list[str]) -> polars.DataFrame:
+def _numbers(typed: polars.DataFrame, names: list[str]) -> dict[str, numpy.ndarray]:
     """Return a uint64 for each value of the columns ``names``; null has its own."""
     expressions = []
     for name in names:
@@ -59,4 +54,4 @@ def _numbers(typed: polars.DataFrame, names: list[str]) -> polars.DataFrame:
         else:
             expression = polars.col(name).to_physical().cast(polars.Int64).reinterpret(signed=False)
         expressions.append(expression.fill_null(_NULL).alias(name))
-    return typed.select(expressions)
+    return {column.name: column.to_numpy() for column in typed.select(expressions).get_columns()}

@@ -202,7 +202,6 @@ class _Load:
             check(self.stats)
             keeping.finish()
             self._register(opened)
-        lookups.execute("select ops.analyze_feed(%s)", (self.feed.name,))
         return True
 
     def _pipeline(self, lookups: psycopg.Connection) -> Pipeline:
@@ -310,7 +309,5 @@ class _Ahead(Generic[Result]):
 
 def known_keys(lookups: psycopg.Connection, feed: Feed) -> polars.Series:
     """Return the keys of a referred-to feed that raw knows (feeds with one key field)."""
-    query = sql.SQL("select distinct {} from {}").format(
-        sql.Identifier(feed.key[0]), sql.Identifier("raw", feed.name)
-    )
+    query = sql.SQL("select distinct {} from {}").format(sql.Identifier(feed.key[0]), sql.Identifier("raw", feed.name))
     return polars.Series([key for (key,) in lookups.execute(query).fetchall()], dtype=polars.String)

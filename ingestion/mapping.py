@@ -33,6 +33,8 @@ class Mapper:
             for name, aliases in profile.columns.items()
             if feed.field(name).required and name not in profile.optional
         ]
+        self._headers: list[str] = []
+        self._texts: list[polars.Expr] = []  # for a file with these headers
 
     def map(self, block: Block) -> Mapped:
         """Return the block's rows as fields; blank rows and the profile's ``skip_rows`` are left out and counted."""
@@ -51,7 +53,8 @@ class Mapper:
     def _without_blank_rows(self, block: Block) -> Block:
         first = self._needed[0] if self._needed else next(iter(self.profile.columns.values()))
         column = next((alias for alias in first if alias in block.frame.columns), block.frame.columns[0])
-        if block.frame[column].str.strip_chars().str.len_bytes().fill_null(0).min() != 0:
+        shortest = block.frame.select(polars.col(column).str.strip_chars().str.len_bytes().min()).item()
+        if shortest and not block.frame[column].null_count():
             return block
         filled = block.frame.select(
             polars.any_horizontal(polars.all().str.strip_chars().str.len_bytes() > 0).fill_null(False)
@@ -79,17 +82,14 @@ class Mapper:
 
     def _fields(self, block: Block) -> polars.DataFrame:
         profile, frame, height = self.profile, block.frame, block.frame.height
-        sources = {
-            name: next((alias for alias in aliases if alias in frame.columns), None)
-            for name, aliases in profile.columns.items()
+        if frame.columns != self._headers:
+            self._headers, self._texts = frame.columns, self._texts_of(frame.columns)
+        texts = frame.select(self._texts)
+        shortest = texts.select(polars.all().str.len_bytes().min()).row(0)
+        found = {
+            column.name: self._value(column, length == 0)
+            for column, length in zip(texts.get_columns(), shortest, strict=True)
         }
-        texts = frame.select(
-            (polars.col(source).str.strip_chars() if self._is_trimmed(name) else polars.col(source)).alias(name)
-            for name, source in sources.items()
-            if source is not None
-        )
-        empty = texts.select(polars.all().str.len_bytes().min() == 0)
-        found = {name: self._value(texts[name], bool(empty[name][0])) for name in texts.columns}
         if profile.derive:
             found |= self._derived(block, found)
         columns: list[polars.Series] = []
@@ -102,11 +102,22 @@ class Mapper:
                     column = nulls(polars.String(), height)
             for removed in self._removed(field.name):
                 column = column.str.replace_all(removed, "", literal=True)
-            columns.append(column.alias(field.name))
+            columns.append(column if column.name == field.name else column.alias(field.name))
         fields = polars.DataFrame(columns)
         for name, sign in profile.signs.items():
             fields = fields.with_columns(self._negated(frame, fields[name], sign.negate_when).alias(name))
         return fields
+
+    def _texts_of(self, headers: list[str]) -> list[polars.Expr]:
+        sources = {
+            name: next((alias for alias in aliases if alias in headers), None)
+            for name, aliases in self.profile.columns.items()
+        }
+        return [
+            (polars.col(source).str.strip_chars() if self._is_trimmed(name) else polars.col(source)).alias(name)
+            for name, source in sources.items()
+            if source is not None
+        ]
 
     def _is_trimmed(self, name: str) -> bool:
         """Say whether a column is trimmed here; a typed one is trimmed where it cannot be read as it stands."""

@@ -39,7 +39,10 @@ def ingest_feed(feed: str, business_date: date, *, check: Check, sources: Path |
     found, reports = _profiles(feed, sources)
     for delivery in deliveries(found, business_date):
         reports.append(_ingest_delivery(delivery, business_date, check))
-    return reports + _pull(found, business_date, check)
+    reports += _pull(found, business_date, check)
+    if any(report.status == "loaded" for report in reports):
+        batches.analyze(feed)
+    return reports
 
 
 def pull_feed(feed: str, business_date: date, *, check: Check, sources: Path | None = None) -> list[BatchReport]:

@@ -16,7 +16,7 @@ from ingestion.binary_copy import HEADER, TRAILER, BinaryCopy, Value
 from ingestion.blocks import Block
 from ingestion.contract import Feed
 from ingestion.duplicates import SeenKeys
-from ingestion.hashing import key_hashes, row_hashes
+from ingestion.hashing import hashes
 from ingestion.mapping import Mapped, Mapper
 from ingestion.profile import Profile
 from ingestion.values import empty_type
@@ -91,9 +91,7 @@ class Pipeline:
             {**origin, "known_on": stats.business_date},
         )
         self.held = Spill(self.copy)
-        self.refused = Spill(
-            BinaryCopy(REFUSED, {**origin, "feed": feed.name, "source_file": identity.source_file})
-        )
+        self.refused = Spill(BinaryCopy(REFUSED, {**origin, "feed": feed.name, "source_file": identity.source_file}))
         self.streamed = self.held_moved = 0
         self._mapper = Mapper(feed, profile, identity.source_file)
         self._checker = rules.Checker(feed, profile, stats.business_date, references)
@@ -127,13 +125,12 @@ class Pipeline:
             self._refuse(mapped, checked)
             good, numbers = good.filter(polars.Series(~is_bad)), numbers[~is_bad]
         self._look_at(good)
-        keys = key_hashes(self.feed, good)
+        keys, row_hashes = hashes(self.feed, good)
         is_held = self._seen.add(keys)
         if self._keys_in_raw and good.height:
             is_held |= self._keys_in_raw(good)
-        rows = good.select(self._given).with_columns(
-            polars.Series("row_number", numbers, polars.Int64), row_hashes(self.feed, good)
-        )
+        given = [good[name] for name in self._given]
+        rows = polars.DataFrame([*given, polars.Series("row_number", numbers, polars.Int64), row_hashes])
         if is_held.any():
             self.held.add(rows.filter(polars.Series(is_held)))
             rows = rows.filter(polars.Series(~is_held))
@@ -196,14 +193,15 @@ class Pipeline:
     def _look_at(self, good: polars.DataFrame) -> None:
         """Note codes and the latest event of the rows that passed."""
         counted = good.select(
-            polars.col(field.name).drop_nulls().value_counts().implode()
+            polars.col(field.name).value_counts().implode()
             for field in self.feed.fields
             if field.type == "code" and good[field.name].null_count() < good.height
         )
         for name in counted.columns:
             counts = self._codes.setdefault(name, Counter())
-            for entry in counted[name][0]:
-                counts[entry[name]] += entry["count"]
+            for code, count in counted[name][0].struct.unnest().iter_rows():
+                if code is not None:
+                    counts[code] += count
         latest = good[self.feed.event_field].max() if good.height else None
         if isinstance(latest, datetime):
             latest = (

@@ -9,7 +9,7 @@ import polars
 from ingestion.contract import Feed, Row
 from ingestion.mapping import Mapped
 from ingestion.profile import Profile
-from ingestion.values import Problems, convert, empty_type, nulls, quick, trimmed, with_the_rest
+from ingestion.values import Problems, convert, empty_type, nulls, quick, too_early, trimmed, with_the_rest
 from warehouse.business_date import end_of
 
 MACHINE_BITS = 62
@@ -48,11 +48,16 @@ class Checker:
     ) -> None:
         self.feed, self.profile, self.business_date = feed, profile, business_date
         self.references = references or {}
-        self._row = Row(business_date)
         self._first_future_day = business_date + timedelta(days=1)
         self._first_future_instant = end_of(business_date)
-        self._quick = {contract.name: quick(contract, profile) for contract in feed.fields}
+        self._quick = {
+            contract.name: expression.alias(contract.name)
+            for contract in feed.fields
+            if (expression := quick(contract, profile)) is not None
+        }
         self._checks = self._value_checks()
+        row = Row(business_date)
+        self._rules = [(rule.code, rule.column, rule.is_bad(row)) for rule in feed.rules]
 
     def check(self, mapped: Mapped) -> Checked:
         """Return typed rows and problems: what the reader saw, then field by field, then the feed's row rules."""
@@ -60,25 +65,21 @@ class Checker:
         problems.sort(key=lambda problem: problem.code != "TEXT_UNREADABLE")
         fields, height = mapped.fields, mapped.fields.height
         empty = {name for name in fields.columns if fields[name].null_count() == height}
-        quickly = fields.select(
-            expression.alias(contract.name)
-            for contract in self.feed.fields
-            if contract.name not in empty and (expression := self._quick[contract.name]) is not None
-        )
+        quickly, failed, early = self._quickly(fields, empty)
         columns: list[polars.Series] = []
         converted: dict[str, Problems] = {}
         for contract in self.feed.fields:
-            text = fields[contract.name]
+            text, typed = fields[contract.name], quickly.get(contract.name)
+            found: Problems = []
             if contract.name in empty and "" not in self.profile.codes.get(contract.name, {}):
                 typed = nulls(empty_type(contract), height)
-                converted[contract.name] = []
-            else:
-                if contract.name in quickly.columns:
-                    typed, found = with_the_rest(contract, text, quickly[contract.name], self.profile)
-                else:
-                    is_trimmed = contract.type in ("text", "uscc")  # by the mapper
-                    typed, found = convert(contract, text if is_trimmed else trimmed(text), self.profile)
-                converted[contract.name] = found
+            elif typed is None:
+                is_trimmed = contract.type in ("text", "uscc")  # by the mapper
+                typed, found = convert(contract, text if is_trimmed else trimmed(text), self.profile)
+            elif contract.name in failed:
+                mask, is_early = failed[contract.name], contract.name in early
+                typed, found = with_the_rest(contract, text, typed, self.profile, failed=mask, is_early=is_early)
+            converted[contract.name] = found
             columns.append(typed.alias(contract.name))
         frame = polars.DataFrame(columns)
         for contract in self.feed.fields:
@@ -90,11 +91,33 @@ class Checker:
                     problems.append(Problem("REQUIRED_MISSING", contract.name, missing))
             problems += [Problem(code, contract.name, mask) for code, mask in converted[contract.name]]
         problems += self._check_lengths(frame, empty)
-        problems += self._check_values(frame, empty)
+        of_values, of_rules = self._check_values(frame, empty)
+        problems += of_values
         order = {name: place for place, name in enumerate(self.feed.field_names)}
         problems.sort(key=lambda problem: order.get(problem.column or "", -1))  # stable: kinds keep their order
-        problems += self._check_rules(frame)
-        return Checked(frame, problems)
+        return Checked(frame, problems + of_rules)
+
+    def _quickly(
+        self, fields: polars.DataFrame, empty: set[str]
+    ) -> tuple[dict[str, polars.Series], dict[str, numpy.ndarray], set[str]]:
+        """Return what the quick conversion gives, masks of where it failed, and the columns with values too early."""
+        typed = fields.select(expression for name, expression in self._quick.items() if name not in empty).get_columns()
+        found = {column.name: column for column in typed}
+        early: set[str] = set()
+        for column in typed:
+            mask = too_early(self.feed.field(column.name), column)
+            if mask is not None:
+                found[column.name] = column.set(mask, None)
+                early.add(column.name)
+        doubtful = [name for name, column in found.items() if column.null_count() > fields[name].null_count()]
+        if not doubtful:
+            return found, {}, early
+        both = [fields[name] for name in doubtful] + [found[name].alias(f"typed {name}") for name in doubtful]
+        failed = polars.DataFrame(both).select(
+            (polars.col(f"typed {name}").is_null() & polars.col(name).is_not_null()).alias(name) for name in doubtful
+        )
+        masks = {column.name: column.to_numpy() for column in failed.get_columns()}
+        return found, masks, early
 
     def _check_lengths(self, frame: polars.DataFrame, empty: set[str]) -> list[Problem]:
         """Return problems of texts longer than their field allows; characters are counted only where bytes exceed."""
@@ -114,20 +137,19 @@ class Checker:
             if mask.any()
         ]
 
-    def _check_values(self, frame: polars.DataFrame, empty: set[str]) -> list[Problem]:
-        """Return problems of typed values: form, range, future, reference; one pass finds which there are."""
+    def _check_values(self, frame: polars.DataFrame, empty: set[str]) -> tuple[list[Problem], list[Problem]]:
+        """Return problems of typed values (form, range, future, reference) and of the feed's row rules, in one pass."""
         checks = [check for check in self._checks if check[1] not in empty]
+        count = len(checks)
+        checks += self._rules
         if not checks or not frame.height:
-            return []
-        verdicts = frame.select(
-            is_bad.fill_null(False).alias(str(place)) for place, (_code, _name, is_bad) in enumerate(checks)
-        )
-        found = verdicts.select(polars.all().any()).row(0)
-        return [
-            Problem(code, name, verdicts[str(place)].to_numpy())
-            for place, (code, name, _is_bad) in enumerate(checks)
-            if found[place]
+            return [], []
+        verdicts = frame.select(is_bad.alias(str(place)) for place, (_code, _name, is_bad) in enumerate(checks))
+        found = [
+            Problem(code, name, verdict.fill_null(False).to_numpy()) if verdict.any() else None
+            for (code, name, _is_bad), verdict in zip(checks, verdicts.get_columns(), strict=True)
         ]
+        return [one for one in found[:count] if one], [one for one in found[count:] if one]
 
     def _value_checks(self) -> list[tuple[str, str, polars.Expr]]:
         checks: list[tuple[str, str, polars.Expr]] = []
@@ -148,20 +170,6 @@ class Checker:
             if known is not None:
                 checks.append(("REFERENCE_UNKNOWN", contract.name, ~column.is_in(known.implode())))
         return checks
-
-    def _check_rules(self, frame: polars.DataFrame) -> list[Problem]:
-        rules = self.feed.rules
-        if not rules or not frame.height:
-            return []
-        verdicts = frame.select(
-            rule.is_bad(self._row).fill_null(False).alias(str(place)) for place, rule in enumerate(rules)
-        )
-        found = verdicts.select(polars.all().any()).row(0)
-        return [
-            Problem(rule.code, rule.column, verdicts[str(place)].to_numpy())
-            for (place, rule), is_found in zip(enumerate(rules), found, strict=True)
-            if is_found
-        ]
 
 
 @dataclass(frozen=True)

@@ -54,28 +54,31 @@ def quick(field: Field, profile: Profile) -> polars.Expr | None:
     return None
 
 
+def too_early(field: Field, typed: polars.Series) -> polars.Series | None:
+    """Return the mask of days and instants that ``quick`` may not decide alone; None when there are none."""
+    if not field.is_date or typed.null_count() == typed.len():
+        return None
+    limit = EARLIEST if field.type == "date" else SUMMER_TIME_ENDED.replace(tzinfo=UTC)
+    return (typed < limit).fill_null(False) if typed.min() < limit else None  # type: ignore[operator]
+
+
 def with_the_rest(
-    field: Field, text: polars.Series, typed: polars.Series, profile: Profile
+    field: Field, text: polars.Series, typed: polars.Series, profile: Profile, *, failed: numpy.ndarray, is_early: bool
 ) -> tuple[polars.Series, Problems]:
-    """Complete what ``quick`` gave: the few values it could not take go through ``convert``, trimmed."""
-    is_final = field.type in INVALID and len(profile.dates.get(field.name, "1")) == 1  # convert could do no more
-    if field.is_date and typed.null_count() < typed.len():
-        limit = EARLIEST if field.type == "date" else SUMMER_TIME_ENDED.replace(tzinfo=UTC)
-        if typed.min() < limit:  # type: ignore[operator]
-            typed = typed.set((typed < limit).fill_null(False), None)
-            is_final = False
-    if typed.null_count() == text.null_count():
-        return typed, []
-    failed = typed.is_null() & text.is_not_null()
-    places = failed.arg_true()
-    rest = text.gather(places)
-    if is_final and all(value == value.strip() for value in rest.to_list()):
-        return typed, [(INVALID[field.type], failed.to_numpy())]
+    """Complete what ``quick`` gave: the few values where it ``failed`` go through ``convert``, trimmed.
+
+    ``is_early``: some of them because ``too_early`` took them back.
+    """
+    places = numpy.flatnonzero(failed)
+    rest = text[places]
+    can_do_no_more = field.type in INVALID and len(profile.dates.get(field.name, "1")) == 1 and not is_early
+    if can_do_no_more and all(value == value.strip() for value in rest.to_list()):
+        return typed, [(INVALID[field.type], failed)]
     converted, found = convert(field, trimmed(rest), profile)
     problems: Problems = []
     for code, mask in found:
         whole = numpy.zeros(text.len(), bool)
-        whole[places.to_numpy()[mask]] = True
+        whole[places[mask]] = True
         problems.append((code, whole))
     return typed.scatter(places, converted), problems
 
