@@ -35,8 +35,8 @@ def hashes(feed: Feed, typed: polars.DataFrame) -> tuple[numpy.ndarray, polars.S
             rows += numbers[name] * numpy.uint64(_multiplier(place))
         else:
             constant = constant + _NULL * _multiplier(place) & _MASK
-    for place, name in enumerate(feed.key):
-        keys += numbers.get(name, numpy.uint64(_NULL)) * numpy.uint64(_multiplier(place))
+    for place, name in enumerate(feed.key if typed.height else ()):
+        keys += numbers[name] * numpy.uint64(_multiplier(place))
     rows += numpy.uint64(constant)
     rows ^= rows >> numpy.uint64(32)
     return keys, polars.Series("row_hash", (rows * numpy.uint64(_STEP)).view(numpy.int64))
