@@ -76,6 +76,7 @@ STRATUM_MONTHS: LiteralString = """
     group by stratum_code
     order by stratum_code collate "C"
 """
+_FRAMES = ("enterprises", "counts", "evidence", "disputed")
 COUNT_COLUMNS = ("indicator_code", "uscc", "stratum_code", "window_months", "numerator", "denominator")
 
 
@@ -140,26 +141,40 @@ class Inputs:
     def cut(self, usccs: pl.Series) -> "Inputs":
         """Return the inputs of some enterprises only; each is then valued just as among all."""
         wanted = pl.col("uscc").is_in(usccs.implode())
-        kept = set(usccs)
-        return replace(
-            self,
-            enterprises=self.enterprises.filter(wanted),
-            counts=self.counts.filter(wanted),
-            evidence=self.evidence.filter(wanted),
-            disputed=self.disputed.filter(wanted),
-            caps={uscc: found for uscc, found in self.caps.items() if uscc in kept},
-            objections={uscc: found for uscc, found in self.objections.items() if uscc in kept},
-            records={uscc: found for uscc, found in self.records.items() if uscc in kept},
-        )
+        frames = {name: getattr(self, name).filter(wanted) for name in _FRAMES}
+        return self._of(usccs, frames)
 
     def blocks(self, size: int) -> Iterator["Inputs"]:
-        """Yield the inputs ``size`` enterprises at a time, in order: memory then does not grow with the region."""
+        """Yield the inputs ``size`` enterprises at a time, in order.
+
+        Memory then does not grow with the region, and neither does an enterprise's cost: rows are dealt out once.
+        """
         usccs = self.enterprises["uscc"]
         if len(usccs) <= size:
             yield self
             return
-        for start in range(0, len(usccs), size):
-            yield self.cut(usccs.slice(start, size))
+        block_of = usccs.to_frame().with_columns((pl.int_range(pl.len()) // size).alias("_block"))
+        dealt = {
+            name: getattr(self, name)
+            .join(block_of, on="uscc", how="inner", maintain_order="left")
+            .partition_by("_block", maintain_order=True, include_key=False, as_dict=True)
+            for name in _FRAMES
+        }
+        for number, start in enumerate(range(0, len(usccs), size)):
+            frames = {name: found.pop((number,), None) for name, found in dealt.items()}
+            yield self._of(
+                usccs.slice(start, size),
+                {name: getattr(self, name).clear() if frame is None else frame for name, frame in frames.items()},
+            )
+
+    def _of(self, usccs: pl.Series, frames: dict[str, Any]) -> "Inputs":
+        return replace(
+            self,
+            **frames,
+            caps={uscc: self.caps[uscc] for uscc in usccs if uscc in self.caps},
+            objections={uscc: self.objections[uscc] for uscc in usccs if uscc in self.objections},
+            records={uscc: self.records[uscc] for uscc in usccs if uscc in self.records},
+        )
 
 
 def read_canonical(

@@ -237,3 +237,19 @@ def test_posterior__draws__follow_the_exact_distributions():
     assert np.allclose(
         np.quantile(counts_model.draw(np.array([z, z]))[0], [0.1, 0.5, 0.9]), exact.ppf([0.1, 0.5, 0.9]), rtol=0.01
     )
+
+
+def test_blocks__of_any_size__are_the_cuts_of_the_whole():
+    firms = [
+        Firm(f"{n:018d}", counts=GOOD | {"M03": [(NEW, 12, 400 + n, 500)], "P01": [("all", 36, n, 20)]})
+        for n in range(7)
+    ]
+    whole = inputs_of(firms)
+    for size in (1, 3, 6):
+        blocks = list(whole.blocks(size))
+        assert [len(block.enterprises) for block in blocks] == [size] * (7 // size) + ([7 % size] if 7 % size else [])
+        for start, block in zip(range(0, 7, size), blocks, strict=True):
+            cut = whole.cut(whole.enterprises["uscc"].slice(start, size))
+            assert block.counts.equals(cut.counts) and block.enterprises.equals(cut.enterprises)
+            assert block.evidence.equals(cut.evidence) and block.disputed.equals(cut.disputed)
+            assert (block.caps, block.counted_codes) == (cut.caps, cut.counted_codes)
