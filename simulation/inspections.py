@@ -7,7 +7,7 @@ import polars as pl
 
 from simulation.actors import Communities, Managers
 from simulation.parameters import Preset
-from simulation.tables import NEVER, Table, dates, day_number, labels, pick, random, visibility
+from simulation.tables import NEVER, Table, dates, day_number, labels, numbered, pick, random, visibility
 from simulation.tenures import Tenures
 
 SEVERITIES = ("minor", "general", "serious")
@@ -56,7 +56,7 @@ def make_inspections(
     shared = pl.DataFrame(
         {
             "_row": np.arange(size),
-            "inspection_id": [f"JC{number:06d}" for number in range(1, size + 1)],
+            "inspection_id": numbered("JC", np.arange(1, size + 1), 6),
             "community_id": labels(communities.ids, community),
             "_community_name": labels(communities.names, community),
             "uscc": labels(managers.uscc, holder),

@@ -7,7 +7,7 @@ import polars as pl
 
 from simulation.actors import FIRM, Communities, Managers
 from simulation.parameters import Preset
-from simulation.tables import Table, dates, day_number, labels, random, visibility
+from simulation.tables import Table, dates, day_number, labels, numbered, random, visibility
 from simulation.tenures import Tenures
 
 ACCOUNTS = ("maintenance_fund", "common_revenue", "operating")
@@ -108,7 +108,7 @@ def _assemble(
     ids = communities.ids[community]
     frame = pl.DataFrame(
         {
-            "entry_id": [f"LS{number:07d}" for number in range(1, total + 1)],
+            "entry_id": numbered("LS", np.arange(1, total + 1), 7),
             "_account": account,
             "_community_index": community,
             "_holder": holder,
@@ -121,8 +121,8 @@ def _assemble(
             "counterparty_name": labels(list(_PARTNERS), np.where(np.isin(purpose, [0, 7]), -1, purpose)),
             "purpose_code": labels(list(PURPOSES), purpose),
             "summary": labels(list(_SUMMARIES), purpose),
-            "voucher_no": [f"PZ{number:07d}" for number in (source + 1)],
-            "vote_id": labels([f"BJ{number:06d}" for number in range(size)], np.where(needs_vote[source], source, -1)),
+            "voucher_no": numbered("PZ", source + 1, 7),
+            "vote_id": labels(numbered("BJ", np.arange(size), 6), np.where(needs_vote[source], source, -1)),
             "is_emergency": purpose == 4,
             "_is_reversal": purpose == 7,
             "_visible_on": visibility(rng, day, preset.lags),

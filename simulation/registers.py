@@ -7,7 +7,7 @@ import polars as pl
 
 from simulation.actors import FIRM, Communities, Managers
 from simulation.parameters import Preset
-from simulation.tables import NEVER, Table, dates, day_number, labels, pick, random, visibility
+from simulation.tables import NEVER, Table, dates, day_number, labels, numbered, pick, random, visibility
 from simulation.tenures import Tenures
 
 POSTS = {
@@ -79,7 +79,7 @@ def make_disclosures(
     parts += _yearly(preset, managers, tenures, size, last=last, rng=rng)
     frame = pl.concat(parts).sort("_seen", "_community", "disclosure_class_code", maintain_order=True)
     frame = frame.with_columns(
-        pl.Series("disclosure_id", [f"GS{number:07d}" for number in range(1, frame.height + 1)]),
+        numbered("GS", np.arange(1, frame.height + 1), 7).alias("disclosure_id"),
         labels(communities.ids, frame["_community"].to_numpy()).alias("community_id"),
         labels(managers.uscc, frame["_holder"].to_numpy()).alias("uscc"),
         visibility(rng, frame["_seen"].to_numpy(), preset.lags),

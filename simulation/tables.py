@@ -45,12 +45,18 @@ def moments(minutes: np.ndarray) -> pl.Series:
     return pl.select(pl.when(pl.lit(series) >= 0).then(pl.lit(series))).to_series().cast(pl.Datetime("us"))
 
 
-def labels(names: list[str] | np.ndarray, indexes: np.ndarray) -> pl.Series:
+def labels(names: list[str] | np.ndarray | pl.Series, indexes: np.ndarray) -> pl.Series:
     """Return ``names[indexes]`` as text; a negative index gives null."""
     indexes = np.asarray(indexes)
-    source = pl.Series(list(names), dtype=pl.String)
+    source = names if isinstance(names, pl.Series) else pl.Series(list(names), dtype=pl.String)
     picks = pl.Series(np.where(indexes < 0, 0, indexes).astype(np.int64))
     return pl.select(pl.when(pl.lit(pl.Series(indexes >= 0))).then(pl.lit(source.gather(picks)))).to_series()
+
+
+def numbered(prefix: str, numbers: np.ndarray, digits: int) -> pl.Series:
+    """Return identifiers such as LS0000012; numbers are padded to ``digits``."""
+    padded = pl.lit(pl.Series(numbers)).cast(pl.String).str.zfill(digits)
+    return pl.select(pl.concat_str(pl.lit(prefix), padded)).to_series()
 
 
 def pick(rng: np.random.Generator, shares: dict[str, float], size: int) -> np.ndarray:
