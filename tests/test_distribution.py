@@ -31,6 +31,10 @@ create function create_reference_table(relation regclass) returns void
     insert into pg_dist_partition values (relation);
     insert into calls values (relation::text, 'reference');
   end;
+create function run_command_on_workers(command text) returns void
+  begin atomic
+    insert into calls values ('workers', command);
+  end;
 grant all on pg_dist_partition, calls to public;
 """
 
@@ -209,3 +213,20 @@ def test_spread__raw_tables__each_once_and_by_its_key(warehouse_database):
         assert not any(_spread(connection, table, key) for table, key in RAW_KEYS.items())
         calls = dict(connection.execute("select relation, by from calls").fetchall())
     assert calls == {f"raw.{table}": key for table, key in RAW_KEYS.items()}
+
+
+def test_machines__passwords_with_quotes__are_told_here_and_to_every_worker(warehouse_database):
+    from warehouse.distribution import _let_machines_connect
+
+    passwords = {"pc_dbt": r"it's a \ secret"}
+    with connect() as connection:
+        connection.execute(STAND_INS)
+        for _ in range(2):
+            _let_machines_connect(connection, passwords, workers=False)
+        stored = connection.execute("select rolename, authinfo from pg_dist_authinfo").fetchall()
+        assert stored == [("pc_dbt", r"password='it\'s a \\ secret'")]
+        _let_machines_connect(connection, passwords, workers=True)
+        command = connection.execute("select by from calls where relation = 'workers'").fetchone()[0]
+        connection.execute("truncate pg_dist_authinfo")
+        connection.execute(command)
+        assert connection.execute("select rolename, authinfo from pg_dist_authinfo").fetchall() == stored

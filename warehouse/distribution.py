@@ -40,10 +40,11 @@ def distribute() -> list[str]:
     with connect(None, autocommit=True) as connection:
         try:
             connection.execute("create extension if not exists citus")
-            _let_machines_connect(connection)
+            _let_machines_connect(connection, _passwords(), workers=False)
             for worker in filter(None, settings.citus_workers.split(",")):
                 host, _, port = worker.strip().partition(":")
                 connection.execute("select citus_add_node(%s, %s)", (host, int(port or 5432)))
+            _let_machines_connect(connection, _passwords(), workers=True)
             for name, value in SETTINGS.items():
                 connection.execute(
                     sql.SQL("alter role pc_dbt set {} = {}").format(
@@ -59,17 +60,25 @@ def distribute() -> list[str]:
             ) from error
 
 
-def _let_machines_connect(connection: psycopg.Connection) -> None:
-    """Tell the coordinator the passwords for its connections to the workers, of the owner and of each role."""
-    known = {None: parameters().get("password"), **{role: parameters(role).get("password") for role in get_args(Role)}}
-    for role, password in known.items():
-        if password:
-            escaped = password.replace("\\", "\\\\").replace("'", "\\'")
-            connection.execute(
-                "insert into pg_dist_authinfo (nodeid, rolename, authinfo) values (0, coalesce(%s, current_user), %s)"
-                " on conflict (rolename, nodeid) do update set authinfo = excluded.authinfo",
-                (role, f"password='{escaped}'"),
-            )
+def _passwords() -> dict[str, str]:
+    """Return the passwords of the owner and of each role, where there are any."""
+    roles: tuple[Role | None, ...] = (None, *get_args(Role))
+    found = [parameters(role) for role in roles]
+    return {one["user"]: one["password"] for one in found if one.get("password")}
+
+
+def _let_machines_connect(connection: psycopg.Connection, passwords: dict[str, str], *, workers: bool) -> None:
+    """Tell this machine, or every worker, the passwords with which machines open connections to one another."""
+    for role, password in passwords.items():
+        escaped = password.replace("\\", "\\\\").replace("'", "\\'")
+        statement = sql.SQL(
+            "insert into pg_dist_authinfo (nodeid, rolename, authinfo) values (0, {}, {})"
+            " on conflict (rolename, nodeid) do update set authinfo = excluded.authinfo"
+        ).format(sql.Literal(role), sql.Literal(f"password='{escaped}'"))
+        if workers:
+            connection.execute("select run_command_on_workers(%s)", (statement.as_string(connection),))
+        else:
+            connection.execute(statement)
 
 
 def _spread(connection: psycopg.Connection, table: str, key: str) -> bool:
