@@ -2,8 +2,8 @@
 
 Enterprises, communities and contracts first, because every other feed refers to them; then disclosures, public credit,
 surveys, staff, objections, mediations, lifts, street ratings, assessments against the service standard, handovers,
-reports, inspectors and their ties, owners' committees, honours of projects, enrolments in 码上办 and replies.
-Wakes at 02:00 (Asia/Shanghai) and computes the day that has just ended.
+reports, inspectors and their ties, owners' committees, honours of projects, enrolments in 码上办, replies, owners'
+votes, emergency repairs and related parties. Wakes at 02:00 (Asia/Shanghai) and computes the day that has just ended.
 
 **When a feed fails** (door 1 said no, or its files cannot be read): nothing of that batch is loaded, the feed's
 earlier data stays and is shown as STALE, the other feeds go on, this run ends red. The reason is in the task's log, in

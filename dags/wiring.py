@@ -33,6 +33,9 @@ REGISTERS = (  # in the order in which they refer to one another
     "project_honours",
     "mashangban_enrolments",
     "replies",
+    "fund_votes",
+    "emergency_repairs",
+    "related_parties",
 )
 EVENTS = ("complaints", "inspections", "funds")
 

@@ -133,6 +133,19 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
     ),
     "baotou_mashangban_enrolments": (("unknown_community", "community_id", "REFERENCE_UNKNOWN"),),
+    "baotou_fund_votes": (
+        ("bad_number", "owner_count", "TYPE_INVALID_NUMBER"),
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+        ("impossible_date", "decided_on", "TYPE_INVALID_DATE"),
+    ),
+    "baotou_emergency_repairs": (
+        ("unknown_word", "use_code", "CODE_UNKNOWN"),
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+    ),
+    "baotou_related_parties": (
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+        ("missing", "party_name", "REQUIRED_MISSING"),
+    ),
 }
 _KEYS = {
     "baotou_enterprises": "uscc", "baotou_communities": "community_id", "baotou_contracts": "contract_id",
@@ -145,6 +158,7 @@ _KEYS = {
     "baotou_inspector_ties": "inspector_code", "baotou_owners_committees": "committee_id",
     "baotou_project_honours": "honour_id", "baotou_mashangban_enrolments": "community_id",
     "baotou_replies": "reply_id",
+    "baotou_fund_votes": "vote_id", "baotou_emergency_repairs": "emergency_id", "baotou_related_parties": "relation_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

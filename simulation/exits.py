@@ -18,7 +18,7 @@ from simulation.tenures import Tenures
 
 CARRIED_ON_DAYS = 60  # the same firm under a new contract within so many days has not left
 NOTICE_DAYS = {"at term": 90, "open term": 60}  # 民法典 947, 948
-WINDOW = "12mo"  # older exits raise no new alert
+HANDOVER_DAYS = 15
 
 
 def with_street_at_exits(
@@ -56,8 +56,8 @@ def with_street_at_exits(
     }
 
 
-def supervised_as_known(tables: Mapping[str, Table], night: date) -> list[str]:
-    """Return '<kind>/<subject>' of every alert that what the offices know on ``night`` calls for."""
+def exit_cases(tables: Mapping[str, Table], night: date) -> pl.DataFrame:
+    """Return what the offices know of exits on ``night`` and should be told: kind, subject, on (null: always so)."""
     contracts = tables["contracts"].as_known(night)
     firms = tables["enterprises"].frame.filter(pl.col("organisation_type_code") == "enterprise")
     ordered = contracts.sort("community_id", "starts_on").with_columns(
@@ -65,11 +65,8 @@ def supervised_as_known(tables: Mapping[str, Table], night: date) -> list[str]:
         (pl.col("starts_on").shift(-1).over("community_id") - pl.col("ended_on")).dt.total_days().alias("_gap"),
     )
     carried_on = (pl.col("_next") == pl.col("uscc")) & (pl.col("_gap") <= CARRIED_ON_DAYS)
-    exits = ordered.filter(
-        (pl.col("ended_on") <= night)
-        & (pl.col("ended_on") > pl.lit(night).dt.offset_by(f"-{WINDOW}"))
-        & ~carried_on.fill_null(value=False)
-    ).join(firms, on="uscc", how="semi")
+    exits = ordered.filter((pl.col("ended_on") <= night) & ~carried_on.fill_null(value=False))
+    exits = exits.join(firms, on="uscc", how="semi")
     handovers = tables["handovers"].as_known(night).select(
         "contract_id", "due_on", "completed_on", "are_documents_complete", "are_facilities_complete",
         "are_accounts_complete", "is_street_present",
@@ -80,21 +77,26 @@ def supervised_as_known(tables: Mapping[str, Table], night: date) -> list[str]:
     short = notice < wanted.otherwise(NOTICE_DAYS["open term"])
     by_firm = pl.col("end_reason_code").is_in(["left_with_notice", "left_without_notice"])
     complete = pl.all_horizontal("are_documents_complete", "are_facilities_complete", "are_accounts_complete")
-    overdue = pl.col("completed_on").is_null() & (
-        pl.coalesce("due_on", pl.col("ended_on") + pl.duration(days=15)) < night
-    )
+    due_on = pl.coalesce("due_on", pl.col("ended_on") + pl.duration(days=HANDOVER_DAYS))
+    done = pl.col("completed_on").is_not_null()
     rules = {
         "exit_without_notice": by_firm & pl.col("notice_given_on").is_null(),
         "exit_notice_short": by_firm & short.fill_null(value=False),
         "exit_street_not_informed": (pl.col("street_informed_on") <= pl.col("ended_on")).fill_null(value=False).not_(),
-        "handover_overdue": overdue,
-        "handover_incomplete": pl.col("completed_on").is_not_null() & ~complete.fill_null(value=False),
-        "handover_without_street": pl.col("completed_on").is_not_null()
-        & ~pl.col("is_street_present").fill_null(value=False),
+        "handover_overdue": ~done & (due_on < night),
+        "handover_incomplete": done & ~complete.fill_null(value=False),
+        "handover_without_street": done & ~pl.col("is_street_present").fill_null(value=False),
     }
-    found = [
-        f"{kind}/{contract}" for kind, rule in rules.items() for contract in exits.filter(rule)["contract_id"].to_list()
-    ]
     serving = contracts.filter((pl.col("starts_on") <= night) & (pl.col("ended_on").fill_null(night) >= night))
     unmanaged = tables["communities"].as_known(night).join(serving, on="community_id", how="anti")
-    return found + [f"management_vacuum/{place}" for place in unmanaged["community_id"].to_list()]
+    parts = [
+        exits.filter(rule).select(
+            pl.lit(kind).alias("kind"), pl.col("contract_id").alias("subject"), pl.col("ended_on").alias("on")
+        )
+        for kind, rule in rules.items()
+    ]
+    never = pl.lit(None, dtype=pl.Date).alias("on")
+    parts.append(
+        unmanaged.select(pl.lit("management_vacuum").alias("kind"), subject="community_id").with_columns(never)
+    )
+    return pl.concat(parts)

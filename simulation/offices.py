@@ -210,7 +210,7 @@ OFFICES: tuple[Office, ...] = (
             "交易流水号=entry_id", "账号=account_no", "账户类型=account_type_code", "小区编码=community_id",
             "统一社会信用代码=uscc", "交易日期=booked_on", "借贷标志=_side", "发生额=_printed", "币种=currency_code",
             "余额=balance", "对方户名=counterparty_name", "用途=purpose_code", "摘要=summary", "凭证号=voucher_no",
-            "表决编号=vote_id", "应急使用=is_emergency", "更新时间=updated_at",
+            "表决编号=vote_id", "应急使用=is_emergency", "应急编号=emergency_id", "更新时间=updated_at",
             words_of={"account_type_code": words.ACCOUNTS, "purpose_code": words.PURPOSES, "is_emergency": words.FLAG},
             formats={"booked_on": COMPACT_DAY, "updated_at": MOMENT},
         ),
@@ -393,5 +393,33 @@ OFFICES: tuple[Office, ...] = (
             "撤回日期=withdrawn_on", "更新时间=updated_at",
             formats={"updated_at": MOMENT},
         ),
+    ),
+    Office(
+        "baotou_fund_votes", "fund_votes", "csv", "维修资金表决_{day}.csv",
+        _fields(
+            "表决编号=vote_id", "小区编码=community_id", "表决事项=purpose_code", "表决日期=decided_on",
+            "应参加人数=owner_count", "应参加面积=owner_area_m2", "参与人数=voting_owner_count",
+            "参与面积=voting_area_m2", "同意人数=approving_owner_count", "同意面积=approving_area_m2",
+            "同意金额=approved_amount", "更新时间=updated_at",
+            words_of={"purpose_code": words.VOTE_PURPOSES}, formats={"updated_at": MOMENT},
+        ),
+        encoding="gb18030",
+    ),
+    Office(
+        "baotou_emergency_repairs", "emergency_repairs", "csv", "应急使用登记_{day}.csv",
+        _fields(
+            "应急编号=emergency_id", "小区编码=community_id", "应急事项=use_code", "发生日期=occurred_on",
+            "备案日期=filed_on", "认定日期=recognised_on", "更新时间=updated_at",
+            words_of={"use_code": words.EMERGENCY_USES}, formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_related_parties", "related_parties", "xlsx", "物业企业关联方_{day}.xlsx",
+        _fields(
+            "序号", "关联编号=relation_id", "统一社会信用代码=uscc", "关联方名称=party_name", "关联关系=relation_code",
+            "起始日期=valid_from", "终止日期=valid_to", "更新时间=updated_at",
+            words_of={"relation_code": words.PARTY_RELATIONS}, formats={"valid_from": EXCEL, "updated_at": MOMENT},
+        ),
+        title="物业服务企业关联方登记（模拟数据）", header_row=2,
     ),
 )  # fmt: skip

@@ -183,6 +183,13 @@ class Assessments(_Section):
     escalated_share: float
 
 
+class FundCases(_Section):
+    """How many cases of each kind of misuse, and of each innocent look-alike, are planted in the ledgers."""
+
+    each: int = Field(ge=0)
+    look_alikes: int = Field(ge=0)
+
+
 class Exits(_Section):
     """How a leaving firm goes about it; spans are chances at quality 0 and 1."""
 
@@ -236,6 +243,7 @@ class Preset(_Section):
     inspections: Inspections
     funds: Funds
     registers: Registers
+    fund_cases: FundCases
     exits: Exits
     assessments: Assessments
     oversight: Oversight

@@ -22,7 +22,8 @@ from simulation.assessments import make_handovers, make_lifts, make_standard_ass
 from simulation.complaints import make_complaints
 from simulation.details import with_accident_details, with_escalations
 from simulation.dirt import plant
-from simulation.exits import supervised_as_known, with_street_at_exits
+from simulation.exits import with_street_at_exits
+from simulation.fund_supervision import FundWorld, with_fund_cases
 from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
 from simulation.ledgers import make_funds
@@ -42,7 +43,7 @@ from simulation.replies import make_replies
 from simulation.reports import make_reporting_records
 from simulation.tables import Table, day_number, random
 from simulation.tenures import Tenures, make_tenures
-from simulation.truth import bought_complaints, future_events
+from simulation.truth import alerts_as_known, bought_complaints, future_events
 from simulation.writers import write
 
 THROUGH = date(2026, 10, 31)
@@ -61,6 +62,7 @@ class Region:
     tenures: Tenures
     preset: Preset
     through: date
+    funds: FundWorld
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,6 @@ def make_part(part: Part, *, through: date) -> Region:
         "contracts": tenures.table,
         "complaints": with_escalations(make_complaints(*where, **span), want, seed=seed),
         "inspections": make_inspections(*where, **span),
-        "funds": make_funds(*where, **span),
         "disclosures": make_disclosures(*where, **span),
         "public_credit": with_accident_details(make_public_credit(*where, **span), seed=seed),
         "surveys": make_surveys(*where, **span),
@@ -119,8 +120,11 @@ def make_part(part: Part, *, through: date) -> Region:
     }
     tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
     tables["inspector_ties"] = make_inspector_ties(managers, tables["inspectors"], **span)
-    region = _with_objections(Region(tables, managers, communities, tenures, want, through), seed=seed, last=last)
-    return replace(region, tables={feed: part.named(table) for feed, table in region.tables.items()})
+    funds = with_fund_cases(make_funds(*where, **span), *where, seed=seed, first=first, end_day=end)
+    region = Region(tables | funds.tables, managers, communities, tenures, want, through, funds)
+    region = _with_objections(region, seed=seed, last=last)
+    named = {feed: part.named(table) for feed, table in region.tables.items()}
+    return replace(region, tables=named, funds=funds.named(part.code))
 
 
 def _with_objections(region: Region, *, seed: int, last: date) -> Region:
@@ -253,7 +257,7 @@ def _deliver_part(part: Part, days: list[date], through: date, out: Path, dirt: 
         },
         "future_events": future_events(region, months=_AHEAD_MONTHS),
         "bought_complaints": bought_complaints(region),
-        "alerts": {str(day): supervised_as_known(region.tables, day) for day in days},
+        "alerts": {str(day): alerts_as_known(region, day) for day in days},
         "deliveries": [],
         "dirt": [],
         "duplicates": [],

@@ -1,14 +1,17 @@
-"""What only the simulation knows: what happens after the last delivery, and which complaints were bought.
+"""What only the simulation knows: what happens next, which complaints were bought, which alerts a night calls for.
 
 Goes to the manifest for validation; no office ever sends it.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from simulation.exits import exit_cases
+from simulation.fund_supervision import fund_cases_as_known
 from simulation.parameters import months_after
+from simulation.registers import DUE_DAYS, QUARTERLY, quarter_starts
 
 if TYPE_CHECKING:
     from simulation.region import Region
@@ -55,3 +58,61 @@ def bought_complaints(region: "Region") -> dict[str, list[str]]:
     for victim, complaint_id in zip(victims, frame["complaint_id"], strict=True):
         found.setdefault(str(victim), []).append(complaint_id)
     return dict(sorted(found.items()))
+
+
+def alerts_as_known(region: "Region", night: date) -> dict[str, list[str]]:
+    """Return the alerts that what the offices know on ``night`` calls for, as '<kind>/<subject>'.
+
+    ``due`` must be found; ``standing`` happened more than a year before: it raises no new alert, but is not wrong.
+    """
+    cases = pl.concat(
+        [
+            exit_cases(region.tables, night),
+            fund_cases_as_known(region.funds, night).select("kind", "subject", "on"),
+            undisclosed_quarters(region, night),
+        ]
+    ).with_columns(pl.concat_str("kind", "subject", separator="/").alias("name"))
+    recent = pl.col("on").is_null() | (pl.col("on") > pl.lit(night).dt.offset_by("-12mo"))
+    due = cases.filter(recent)["name"].unique().sort()
+    standing = cases.filter(~pl.col("name").is_in(due.implode()))["name"].unique().sort()
+    return {"due": due.to_list(), "standing": standing.to_list()}
+
+
+def undisclosed_quarters(region: "Region", night: date) -> pl.DataFrame:
+    """Return the quarters that a firm managed whole and whose money it had not made public on ``night``, when due."""
+    contracts = region.tables["contracts"].as_known(night)
+    firms = region.tables["enterprises"].frame.filter(pl.col("organisation_type_code") == "enterprise")
+    spells = contracts.filter(pl.col("starts_on") <= night).join(firms, on="uscc", how="semi").select(
+        "community_id", "uscc", "starts_on", pl.col("ended_on").fill_null(night).clip(upper_bound=night).alias("until")
+    )  # fmt: skip
+    published = (
+        region.tables["disclosures"]
+        .as_known(night)
+        .filter(pl.col("published_on").is_not_null() & pl.col("disclosure_class_code").is_in(list(QUARTERLY)))
+        .group_by("community_id", "period_start_on")
+        .agg(pl.col("disclosure_class_code").n_unique().alias("classes"))
+    )
+    starts = quarter_starts(date(night.year - 2, 1, 1), night)
+    quarters = pl.DataFrame({"quarter": starts}).with_columns(
+        (pl.col("quarter").dt.offset_by("3mo") - pl.duration(days=1)).alias("closing")
+    )
+    recent = pl.col("quarter") > pl.lit(night).dt.offset_by("-18mo")
+    quarters = quarters.filter(recent & (pl.col("closing") + pl.duration(days=DUE_DAYS) < night))
+    days = (
+        pl.min_horizontal("until", "closing") - pl.max_horizontal("starts_on", "quarter") + pl.duration(days=1)
+    ).dt.total_days()
+    managed = (
+        spells.join(quarters, how="cross")
+        .filter((pl.col("starts_on") <= pl.col("closing")) & (pl.col("until") >= pl.col("quarter")))
+        .group_by("community_id", "uscc", "quarter", "closing")
+        .agg(days.sum().alias("days"))
+        .filter(pl.col("days") == (pl.col("closing") - pl.col("quarter")).dt.total_days() + 1)
+    )
+    seen = managed.join(
+        published, left_on=["community_id", "quarter"], right_on=["community_id", "period_start_on"], how="left"
+    )
+    return seen.filter(pl.col("classes").fill_null(0) < len(QUARTERLY)).select(
+        pl.lit("quarter_undisclosed").alias("kind"),
+        pl.concat_str("community_id", pl.col("quarter").cast(pl.String), separator="/").alias("subject"),
+        (pl.col("closing") + pl.duration(days=DUE_DAYS + 1)).cast(pl.Date).alias("on"),
+    )

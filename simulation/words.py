@@ -45,6 +45,7 @@ ACCOUNTS = {"maintenance_fund": "维修资金专户", "common_revenue": "公共�
 PURPOSES = {
     "repair": "维修支出", "emergency_repair": "应急维修", "fee_income": "物业费", "advertising_income": "广告收入",
     "parking_income": "停车收入", "interest": "利息", "opening": "期初", "reversal": "红冲",
+    "transfer": "转账", "other": "其他",
 }  # fmt: skip
 CLASSES = {
     "c01": "01企业及人员信息", "c02": "02服务内容和标准", "c03": "03公共收益收支", "c04": "04维修资金使用",
@@ -90,5 +91,15 @@ COMMITTEES = {"owners": "业主委员会", "management": "物业管理委员会"
 HONOURS = {
     "first_level": "一级服务项目", "second_level": "二级服务项目", "third_level": "三级服务项目",
     "excellent": "自治区级优秀项目", "model": "自治区级示范项目",
+}  # fmt: skip
+VOTE_PURPOSES = {"use": "使用", "raise": "筹集"}
+EMERGENCY_USES = {
+    "roof_leak": "屋面渗漏", "wall_leak": "外墙渗漏", "lift_failure": "电梯故障", "fire_facilities": "消防设施故障",
+    "water_pumps": "二次供水水泵中断", "drainage": "排水设施堵塞爆裂", "facade_falling": "外立面脱落危险",
+    "other": "其他紧急情况",
+}  # fmt: skip
+PARTY_RELATIONS = {
+    "shareholder": "股东", "subsidiary": "控股子公司", "same_controller": "同一实际控制人", "executive": "高管任职",
+    "family": "近亲属控制",
 }  # fmt: skip
 FLAG = {True: "是", False: "否"}

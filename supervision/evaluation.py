@@ -4,7 +4,6 @@ Reads a simulation's manifest (what should be found, by night) and the register.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -38,8 +37,8 @@ class KindReport:
 def evaluate(manifest: Path, night: date) -> list[KindReport]:
     """Compare the alerts that stand since ``night`` with what ``manifest`` says should be found, by kind.
 
-    A subject counts as found when an alert of its kind names it, whatever the occasion. Raises SupervisionError when
-    the manifest cannot be read, does not know the night, or the register has not seen it.
+    A case counts as found when an alert's id is it or begins with it. Raises SupervisionError when the manifest cannot
+    be read, does not know the night, or the register has not seen it.
     """
     try:
         content = json.loads(Path(manifest).read_text("utf-8"))
@@ -47,35 +46,47 @@ def evaluate(manifest: Path, night: date) -> list[KindReport]:
         raise SupervisionError(f"{manifest} cannot be read as a manifest: {error}") from error
     nights = content.get("alerts", {}) if isinstance(content, dict) else {}
     if night.isoformat() not in nights:
-        raise SupervisionError(
-            f"{manifest} does not say what is true on {night}; it knows: {', '.join(nights) or 'none'}"
-        )
+        known = ", ".join(nights) or "none"
+        raise SupervisionError(f"{manifest} does not say what is true on {night}; it knows: {known}")
     with connect("pc_supervision") as connection:
         rows = connection.execute(
             "select alert_id from supervision.alerts where last_seen_on = %s", (night,)
         ).fetchall()
     if not rows:
         raise SupervisionError(f"the register holds no alert of the night of {night}: run that night first")
-    return compare((row[0] for row in rows), nights[night.isoformat()])
+    true = nights[night.isoformat()]
+    return compare((row[0] for row in rows), true["due"], true["standing"])
 
 
-def compare(alert_ids: Iterable[str], wanted: Iterable[str]) -> list[KindReport]:
-    """Compare alert ids ('<kind>/<subject>[/<occasion>]') with wanted '<kind>/<subject>', each listed once.
+def compare(alert_ids: Iterable[str], due: Iterable[str], standing: Iterable[str] = ()) -> list[KindReport]:
+    """Compare alert ids ('<kind>/<subject>[/<occasion>]') with cases ('<kind>/<subject>[/<occasion>]').
 
-    >>> [report] = compare(["a/1/2026", "a/2"], ["a/1", "a/3"])
-    >>> report.precision, report.recall, report.wrong, report.missing
-    (0.5, 0.5, ('a/2',), ('a/3',))
+    Every case of ``due`` must be found; an alert of one of ``standing`` is right, but none need be there.
+
+    >>> [report] = compare(["a/1/2026", "a/2", "a/4"], ["a/1", "a/3"], ["a/4"])
+    >>> report.recall, report.wrong, report.missing
+    (0.5, ('a/2',), ('a/3',))
     """
-    found = Counter("/".join(alert_id.split("/")[:2]) for alert_id in alert_ids)
-    true = set(wanted)
-    kinds = sorted({subject.split("/")[0] for subject in true | set(found)})
+    wanted, right = set(due), set(due) | set(standing)
+    found = {alert_id: _beginnings(alert_id) for alert_id in alert_ids}
+    covered = set().union(*found.values()) if found else set()
+    kinds = sorted({name.split("/")[0] for name in (*wanted, *found)})
     return [
         KindReport(
             kind_code=kind,
-            found=len(mine := sorted(subject for subject in found if subject.startswith(f"{kind}/"))),
-            wanted=len(due := sorted(subject for subject in true if subject.startswith(f"{kind}/"))),
-            wrong=tuple(subject for subject in mine if subject not in true),
-            missing=tuple(subject for subject in due if subject not in found),
+            found=sum(_is_of(kind, alert_id) for alert_id in found),
+            wanted=sum(_is_of(kind, case) for case in wanted),
+            wrong=tuple(sorted(name for name in found if _is_of(kind, name) and not found[name] & right)),
+            missing=tuple(sorted(case for case in wanted if _is_of(kind, case) and case not in covered)),
         )
         for kind in kinds
     ]
+
+
+def _is_of(kind: str, name: str) -> bool:
+    return name.split("/")[0] == kind
+
+
+def _beginnings(alert_id: str) -> set[str]:
+    parts = alert_id.split("/")
+    return {"/".join(parts[:count]) for count in range(2, len(parts) + 1)}

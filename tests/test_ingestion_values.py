@@ -245,6 +245,19 @@ BROKEN = {
         "STATEMENT_NAMES_A_PERSON": {"statement": "请致电13800001111核实"},
         "WITHDRAWN_BEFORE_FILED": {"filed_on": "2026-02-01", "withdrawn_on": "2026-01-01"},
     },
+    "fund_votes": {
+        "MORE_VOTES_THAN_OWNERS": {"owner_count": "100", "voting_owner_count": "101", "approving_owner_count": "60"},
+        "MORE_IN_FAVOUR_THAN_VOTED": {
+            "owner_count": "100",
+            "voting_owner_count": "60",
+            "approving_owner_count": "50",
+            "owner_area_m2": "9000",
+            "voting_area_m2": "7000",
+            "approving_area_m2": "7000.01",
+        },
+    },
+    "emergency_repairs": {"FILED_BEFORE_IT_HAPPENED": {"occurred_on": "2026-02-01", "filed_on": "2026-01-01"}},
+    "related_parties": {"ENDS_BEFORE_START": {"valid_from": "2026-02-01", "valid_to": "2026-01-01"}},
     "mediations": {
         "PERFORMED_BEFORE_AGREED": {"agreed_on": "2026-02-01", "performed_on": "2026-01-01"},
         "PERFORMED_WITHOUT_DATE": {"outcome_code": "performed", "performed_on": None},

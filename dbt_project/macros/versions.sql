@@ -13,8 +13,9 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- Latest version per key as known at the business date: known_on, then arrival, then batch, then row decide. -#}
-{% macro latest_as_known(relation, key, columns) -%}
+{#- Latest version per key as known at the business date: known_on, then arrival, then batch, then row decide. `feed`
+    names the feed whose arrivals count when the relation is a view on it. -#}
+{% macro latest_as_known(relation, key, columns, feed=none) -%}
 select distinct on ({{ key | join(', ') }})
   {%- for column in columns %}
   {{ column }},
@@ -22,7 +23,7 @@ select distinct on ({{ key | join(', ') }})
   known_on,
   batch_id
 from {{ relation }}
-where {{ was_known(relation.identifier) }}
+where {{ was_known(feed or relation.identifier) }}
 order by
   {%- for column in key %}
   {{ column }},

@@ -28,6 +28,9 @@ NAMES = (
     "project_honours",
     "mashangban_enrolments",
     "replies",
+    "fund_votes",
+    "emergency_repairs",
+    "related_parties",
 )  # in the order in which they refer to one another
 
 

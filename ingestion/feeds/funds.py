@@ -50,6 +50,7 @@ FEED = Feed(
         Field("vote_id", "text", "表决编号", "vote of the owners"),
         Field("is_emergency", "boolean", "是否应急使用", "emergency use"),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+        Field("emergency_id", "text", "应急编号", "emergency it pays for"),
     ),
     rules=(RowRule("AMOUNT_ZERO", "amount", "金额为零", "the amount is zero", lambda row: row["amount"] == 0),),
 )

@@ -29,7 +29,8 @@ select
   entries.purpose_code,
   entries.voucher_no,
   entries.vote_id,
-  entries.is_emergency
+  entries.is_emergency,
+  entries.emergency_id
 from entries
 left join communities
   on communities.community_id = entries.community_id

@@ -17,7 +17,12 @@ detected as (
     alert_id, kind_code, uscc, community_id, region_code, null::text as account_no, first_on,
     null::numeric as amount_cny, evidence, is_raisable
   from {{ ref('int_exit_alerts__detected') }}
-
+  {% for part in ['ledger', 'vote', 'payment', 'quarter'] -%}
+  union all
+  select
+    alert_id, kind_code, uscc, community_id, region_code, account_no, first_on, amount_cny, evidence, is_raisable
+  from {{ ref('int_' ~ part ~ '_alerts__detected') }}
+  {% endfor %}
 )
 
 select

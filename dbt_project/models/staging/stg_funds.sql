@@ -3,6 +3,6 @@
   key=['entry_id'],
   columns=[
     'entry_id', 'account_no', 'account_type_code', 'community_id', 'uscc', 'booked_on', 'amount',
-    'currency_code', 'balance', 'purpose_code', 'voucher_no', 'vote_id', 'is_emergency',
+    'currency_code', 'balance', 'purpose_code', 'voucher_no', 'vote_id', 'is_emergency', 'emergency_id',
   ],
 ) }}

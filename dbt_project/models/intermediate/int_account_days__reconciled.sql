@@ -1,0 +1,130 @@
+-- Every account, day by day, to the fen: what it opened with + what moved = what it closed with. Within a day the order
+-- of entries does not matter: where one entry starts is where another ended, so that one balance is left over as the
+-- day's closing. More than one left over, or a closing that the day's opening and movements do not give, is a break.
+with entries as (
+
+  select * from {{ ref('stg_funds') }} where account_no is not null
+
+),
+
+-- an account with an entry that prints no balance cannot be checked
+unverifiable as (
+
+  select distinct account_no from entries where balance is null
+
+),
+
+verifiable as (
+
+  select entries.*
+  from entries
+  left join unverifiable
+    on unverifiable.account_no = entries.account_no
+  where unverifiable.account_no is null
+
+),
+
+sides as (
+
+  select account_no, booked_on, balance as level_amount, 1 as side from verifiable
+  union all
+  select account_no, booked_on, balance - amount as level_amount, -1 as side from verifiable
+
+),
+
+levels as (
+
+  select
+    account_no,
+    booked_on,
+    level_amount,
+    sum(side) as left_over
+  from sides
+  group by account_no, booked_on, level_amount
+  having sum(side) <> 0
+
+),
+
+ends as (
+
+  select
+    account_no,
+    booked_on,
+    sum(left_over) filter (where left_over > 0) as end_count,
+    min(level_amount) filter (where left_over > 0) as closing_amount,
+    min(level_amount) filter (where left_over < 0) as opening_amount
+  from levels
+  group by account_no, booked_on
+
+),
+
+-- a bank's serial number decides only where the balances leave it open
+last_entries as (
+
+  select distinct on (account_no, booked_on)
+    account_no,
+    booked_on,
+    balance
+  from verifiable
+  order by account_no, booked_on, length(entry_id) desc, entry_id desc
+
+),
+
+moved as (
+
+  select
+    account_no,
+    booked_on,
+    sum(amount) as movement_amount,
+    coalesce(sum(amount) filter (where amount > 0), 0) as in_amount,
+    coalesce(-sum(amount) filter (where amount < 0), 0) as out_amount,
+    count(*) as entry_count
+  from verifiable
+  group by account_no, booked_on
+
+),
+
+closed as (
+
+  select
+    moved.account_no,
+    moved.booked_on,
+    moved.movement_amount,
+    moved.in_amount,
+    moved.out_amount,
+    moved.entry_count,
+    case when ends.end_count = 1 then ends.closing_amount else last_entries.balance end as closing_amount,
+    case when ends.end_count = 1 then ends.opening_amount else last_entries.balance - moved.movement_amount end
+      as stated_opening_amount,
+    coalesce(ends.end_count, 1) > 1 as is_torn
+  from moved
+  inner join last_entries
+    on last_entries.account_no = moved.account_no and last_entries.booked_on = moved.booked_on
+  left join ends
+    on ends.account_no = moved.account_no and ends.booked_on = moved.booked_on
+
+),
+
+chained as (
+
+  select
+    closed.*,
+    coalesce(
+      lag(closed.closing_amount) over (partition by closed.account_no order by closed.booked_on),
+      closed.stated_opening_amount
+    ) as opening_amount
+  from closed
+
+)
+
+select
+  account_no,
+  booked_on,
+  opening_amount,
+  in_amount,
+  out_amount,
+  closing_amount,
+  opening_amount + movement_amount - closing_amount as difference_amount,
+  entry_count,
+  is_torn or opening_amount + movement_amount <> closing_amount as is_broken
+from chained

@@ -1,0 +1,93 @@
+-- Accounts that do not add up, and owners' money that is not kept apart.
+with days as (
+
+  select * from {{ ref('int_account_days__reconciled') }}
+
+),
+
+accounts as (
+
+  select * from {{ ref('int_accounts__described') }}
+
+),
+
+entries as (
+
+  select * from {{ ref('int_fund_entries__attributed') }} where account_no is not null
+
+),
+
+first_bad as (
+
+  select distinct on (account_no)
+    account_no,
+    booked_on,
+    difference_amount
+  from days
+  where is_broken
+  order by account_no, booked_on
+
+),
+
+breaks as (
+
+  select
+    'reconciliation_break/' || first_bad.account_no || '/' || first_bad.booked_on as alert_id,
+    'reconciliation_break' as kind_code,
+    accounts.uscc,
+    accounts.community_id,
+    accounts.region_code,
+    first_bad.account_no,
+    first_bad.booked_on as first_on,
+    abs(first_bad.difference_amount) as amount_cny,
+    jsonb_build_array({{ evidence('funds', 'entries.entry_id') }}) as evidence,
+    {{ is_raisable('first_bad.booked_on') }} as is_raisable
+  from first_bad
+  inner join accounts
+    on accounts.account_no = first_bad.account_no
+  inner join entries
+    on entries.account_no = first_bad.account_no and entries.booked_on = first_bad.booked_on
+  group by
+    first_bad.account_no, first_bad.booked_on, first_bad.difference_amount, accounts.uscc, accounts.community_id,
+    accounts.region_code
+
+),
+
+-- common revenue on a firm's own account; owners' money of two kinds, or of two communities, on one account
+mixed_entries as (
+
+  select entries.*
+  from entries
+  inner join accounts
+    on accounts.account_no = entries.account_no
+  where entries.community_id is not null and (
+    entries.account_type_code in ('operating', 'other')
+    and entries.purpose_code in ('advertising_income', 'parking_income')
+    or entries.account_type_code in ('maintenance_fund', 'common_revenue') and accounts.owners_community_count > 1
+    or accounts.is_owners_money and accounts.type_count > 1
+    and entries.account_type_code <> accounts.account_type_code
+  )
+
+),
+
+mixed as (
+
+  select
+    'accounts_mixed/' || community_id || '/' || account_no as alert_id,
+    'accounts_mixed' as kind_code,
+    (array_agg(uscc order by booked_on desc) filter (where uscc is not null))[1] as uscc,
+    community_id,
+    min(region_code) as region_code,
+    account_no,
+    min(booked_on) as first_on,
+    sum(abs(amount_cny)) as amount_cny,
+    jsonb_build_array({{ evidence('funds', 'entry_id') }}) as evidence,
+    {{ is_raisable('max(booked_on)') }} as is_raisable
+  from mixed_entries
+  group by community_id, account_no
+
+)
+
+select * from breaks
+union all
+select * from mixed
