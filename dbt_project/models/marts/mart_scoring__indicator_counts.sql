@@ -12,6 +12,7 @@ exposures as (
 
 {% set events = [
   'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
+  'alert',
 ] -%}
 unioned as (
 

@@ -6,6 +6,7 @@ with enterprises as (
 
 {% set events = [
   'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
+  'alert',
 ] -%}
 adverse as (
 
