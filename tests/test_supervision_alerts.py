@@ -1,12 +1,15 @@
 """The register of alerts: raised and told once, following its rows, decided by people, never rewritten."""
 
 import doctest
+import json
 import re
 from datetime import date, timedelta
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from supervision import evaluation
 from supervision.alerts import PLATFORM, raise_alerts
 from supervision.decisions import alert, alerts, decide
@@ -200,3 +203,46 @@ def test_thresholds__every_one_used__is_in_the_seed_and_every_one_in_the_seed_is
 
 def test_compare__its_example__holds():
     assert doctest.testmod(evaluation).failed == 0
+
+
+@pytest.fixture
+def run(candidates, monkeypatch):
+    """Run `property-credit alerts …` on a register that holds one alert."""
+    monkeypatch.setattr("cli.alert_commands._ready", lambda: None)  # the test's warehouse is migrated
+    candidates(SPLIT)
+    raise_alerts(NIGHT)
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, ["alerts", *arguments])
+
+
+def test_commands__an_alert_seen_confirmed_and_closed__say_what_they_did(run):
+    assert SPLIT.split("/")[0] in run("list").stdout and "LS1" in run("show", SPLIT).stdout
+    confirmed = run("confirm", SPLIT, "--by", "F03", "--reason", "查实", "--document", "X1", "--record", "XY1")
+    assert confirmed.exit_code == 0 and "known from the night of 2026-11-01 on" in confirmed.stdout
+    (listed,) = json.loads(run("list", "--state", "confirmed", "--format", "json").stdout)
+    assert (listed["alert_id"], listed["amount_cny"]) == (SPLIT, "1000.00")
+    assert run("close", SPLIT, "--by", "F03", "--reason", "误报", "--on", "2026-11-09").exit_code == 0
+    assert run("reopen", SPLIT, "--by", "F03", "--reason", "复查").exit_code == 0
+    decisions = json.loads(run("show", SPLIT, "--format", "json").stdout)["decisions"]
+    assert [row["state_code"] for row in decisions] == ["confirmed", "closed", "open"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("confirm", SPLIT, "--by", "F03", "--reason", "查实"), "--document"),
+        (("close", "nothing/1", "--by", "F03", "--reason", "x"), "alerts list"),
+        (("list", "--state", "opne"), "explained"),
+        (("evaluate", "--manifest", "none.json", "--business-date", "2026-10-31"), "cannot be read as a manifest"),
+    ],
+)
+def test_commands__used_wrongly__say_what_to_do_with_exit_2(run, arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2 and message in done.stderr
+
+
+def test_evaluate__on_a_register_that_misses_something__exits_1(run, tmp_path):
+    truth = {"alerts": {str(NIGHT): {"due": [SPLIT, "round_trip/LS7"], "standing": []}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(truth), "utf-8")
+    done = run("evaluate", "--manifest", str(tmp_path / "manifest.json"), "--business-date", str(NIGHT))
+    assert done.exit_code == 1 and "missing round_trip/LS7" in done.stderr
