@@ -105,7 +105,7 @@ def score(method: Method, fit: Fit, found: Inputs) -> Points:
         columns = {code: _column(method, fit, found, usccs, code) for code in method.indicators}
         codes = list(columns)
         available = np.column_stack([np.isin(columns[code].status, AVAILABLE) for code in codes])
-        most = _maxima(method, codes, available)
+        most, maximum = _maxima(method, codes, available)
         got = np.column_stack(
             [columns[code].earned(method.indicators[code], most[:, at]) for at, code in enumerate(codes)]
         )
@@ -114,24 +114,26 @@ def score(method: Method, fit: Fit, found: Inputs) -> Points:
     return Points(
         codes=codes,
         columns=columns,
-        maximum=as_points[most],
+        maximum=maximum,
         earned=as_points[got],
         lost=most - got,
         available_ratio=ratios,
     )
 
 
-def _maxima(method: Method, codes: list[str], available: Array) -> Array:
-    """Return the maxima after redistribution in whole quanta, int32.
+def _maxima(method: Method, codes: list[str], available: Array) -> tuple[Array, Array]:
+    """Return the maxima after redistribution: in whole quanta, int32, and as the points that are written.
 
-    Few patterns of availability exist, each is worked out once.
+    Few patterns of availability exist, each is worked out once. The points keep the decimals that the method gives
+    them (0, 1, 2.50): what was frozen stays byte for byte.
     """
     patterns, which = np.unique(available, axis=0, return_inverse=True)
     tables = []
     for pattern in patterns:
         maxima = points.redistribute(method, frozenset(np.array(codes)[pattern]))
-        tables.append([int(maxima[code] / method.quantum) for code in codes])
-    return np.array(tables, dtype=np.int32)[which.ravel()]
+        tables.append([maxima[code] for code in codes])
+    units = np.array([[int(most / method.quantum) for most in table] for table in tables], dtype=np.int32)
+    return units[which.ravel()], np.array(tables, dtype=object)[which.ravel()]
 
 
 def _available_ratio(method: Method, columns: dict[str, Column], pillar: str) -> Array:
