@@ -6,6 +6,7 @@ python -m benchmarks ingest_csv      # only these
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -58,27 +59,52 @@ def main() -> int:
         out = FOLDER / "results" / f"{name}.json"
         command = [sys.executable, "-m", f"benchmarks.{name}", *SIZES[chosen.size][name], "--out", str(out)]
         print(f"== {name}: {' '.join(command[3:])}", flush=True)
-        if subprocess.run(command, cwd=FOLDER.parent, check=False).returncode:
+        out.unlink(missing_ok=True)
+        has_failed = subprocess.run(command, cwd=FOLDER.parent, check=False).returncode != 0
+        if has_failed:
             failed.append(name)
-        else:
-            found.append(json.loads(out.read_text(encoding="utf-8")))
+        if out.exists():  # a missed floor is a result too
+            found.append(json.loads(out.read_text(encoding="utf-8")) | {"has_failed": has_failed})
     result = {
         "date": datetime.now(tz=UTC).date().isoformat(),
         "size": chosen.size,
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": machine(),
         "versions": {name: version(name) for name in VERSIONS},
         "results": found,
     }
     (FOLDER / "results.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    table = Table(title=f"benchmarks ({chosen.size}), {result['date']}, {os.cpu_count()} cores", title_justify="left")
-    for column in ("name", "ratio", "what"):
+    about = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    table = Table(
+        title=f"benchmarks ({chosen.size}), {result['date']}, {result['machine']['cores']} cores "
+        f"{result['machine']['processor']}, {result['machine']['memory_gib']} GiB",
+        caption=f"Python {platform.python_version()}, {about}",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in ("name", "ratio", "what", ""):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(one["name"], f"{one['ratio']:.2f}", one["what"])
+        table.add_row(one["name"], f"{one['ratio']:.2f}", one["what"], "failed" if one["has_failed"] else "")
     Console().print(table)
     for name in failed:
         print(f"{name} failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures were measured on."""
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": os.cpu_count(),
+        "processor": processor,
+        "memory_gib": round(memory / 2**30),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
 
 
 if __name__ == "__main__":
