@@ -39,7 +39,7 @@ def test_allowed__is_the_slope_of_n_log_n():
 
 def test_draw__stages__stand_in_the_picture_with_their_exponent(tmp_path):
     stages = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")
-    nights = [{"rows": size, "seconds": dict.fromkeys(stages, size / 1e5)} for size in SIZES]
+    nights = [{"rows": size, "cpu_seconds": dict.fromkeys(stages, size / 1e5)} for size in SIZES]
     growth = {stage: {"exponent": 1.0} for stage in stages}
     draw(nights, growth, tmp_path / "growth.svg")
     assert "ingest  n^1.00" in (tmp_path / "growth.svg").read_text("utf-8").replace(" ", " ")
