@@ -27,23 +27,10 @@ def _month(text: str) -> date:
         raise typer.BadParameter(f"a month looks like 2026-12, not {text!r}") from error
 
 
-def _day(text: str) -> date:
-    from warehouse import business_date
-
-    try:
-        return business_date.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 @draw_app.callback()
 def draw(
     context: typer.Context,
     month: Annotated[date | None, typer.Option(parser=_month, metavar="YYYY-MM", help="The month to draw for.")] = None,
-    business_date: Annotated[
-        date | None,
-        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="The night the marts hold; default: the newest one."),
-    ] = None,
     seed: Annotated[
         str | None,
         typer.Option(help="A public random number, as announced after the frame. Default: the committed secret."),
@@ -65,7 +52,7 @@ def draw(
 
     with errors_for_people(SupervisionError):
         migrate()
-        night = business_date or newest_night()
+        night = newest_night()
         if night is None:
             output.fail("the warehouse is not built yet: run a night first (property-credit nightly)", code=2)
         report = make_draw(month, night, seed=seed, supersede=supersede)

@@ -16,17 +16,17 @@ def draw_inspections(business_date: date) -> None:
     A month with nothing published has nothing to draw from: it says so and tries again the next night.
     """
     from supervision.draw_frame import month_after
-    from supervision.draw_record import is_drawn, make_draw
+    from supervision.draw_record import make_draw, newest_month
 
     with _step("pc_supervision", business_date, CLOSE, "draw_inspections") as note:
-        month = month_after(business_date)
+        month, newest = month_after(business_date), newest_month()
         if business_date.day < DRAW_FROM_DAY:
             note.is_new, note.message = False, f"{month:%Y-%m} is drawn from the {DRAW_FROM_DAY}th on"
         elif not _has_published(business_date):
             note.is_new, note.message = False, "no grades are published yet: nothing to draw by"
-        elif is_drawn(month):
-            note.is_new, note.message = False, f"{month:%Y-%m} is drawn already"
-        else:
+        elif newest and newest >= month:
+            note.is_new, note.message = False, f"{newest:%Y-%m} is drawn already"
+        elif _marts_hold(business_date, note):
             counts = make_draw(month, business_date).counts
             note.message = (
                 f"{month:%Y-%m}: {counts['checks']} checks in {counts['visits']} visits, "

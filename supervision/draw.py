@@ -25,9 +25,9 @@ def draw(frame: Frame, seed: str) -> dict[str, Any]:
 
     1. Every community has a ticket: SHA-256 of ``<seed>/community/<community_id>``, hex.
     2. Every stratum (authority × rate class × district) has an account. Each month it grows by the yearly rate of each
-       of its communities; ``VISIT`` of it is one check. What a class has in whole checks is given to its districts:
-       the whole checks of each, then the rest by largest remainder, ties by SHA-256 of
-       ``<seed>/stratum/<rate_class>/<region_code>``.
+       of its communities (``accrued_months`` of them where months were not drawn); ``VISIT`` of it is one check. What a
+       class has in whole checks is given to its districts: the whole checks of each, then the rest by largest
+       remainder, ties by SHA-256 of ``<seed>/stratum/<rate_class>/<region_code>``.
     3. In a stratum those come first whom the authority, then any authority, has drawn least this year, then by ticket.
        All authorities use the same tickets, so their checks fall on the same communities.
     4. What was put off last month and what is drawn now is merged per community into one visit. A firm gets no more
@@ -96,7 +96,7 @@ def _choose(frame: Frame, seed: str, *, tickets: Mapping[str, str], due: Due) ->
         strata = by_class.get(rate_class, {})
         for region, rows in strata.items():
             key = (authority, rate_class, region)
-            accounts[key] = accounts.get(key, 0) + rate["yearly_rate"] * len(rows)
+            accounts[key] = accounts.get(key, 0) + rate["yearly_rate"] * len(rows) * frame["accrued_months"]
         may = {
             region: [row for row in rows if (row["community_id"], authority) not in due]
             for region, rows in strata.items()

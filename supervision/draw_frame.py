@@ -18,6 +18,7 @@ from supervision.errors import SupervisionError
 
 FORMAT = "property-credit/inspection-frame/1"
 RULES = {"firm_visits_per_month": 4, "inspectors_per_authority": 2}  # 行政处罚法 Art. 42: never fewer than two
+MOST_MONTHS = 12  # what months that were not drawn add at most
 FULL, UNRATED = "full", "NR"
 
 
@@ -86,7 +87,9 @@ def _build(connection: Connection, month: date, business_date: date, grades: Gra
             f"no sampling rate for {', '.join(sorted(unknown))}: add rows to seeds/inspection_programmes.csv"
         )
     before = rows(
-        "select draw_sha256, accounts, deferred from supervision.current_draws where month = %s", _month_before(month)
+        "select month, draw_sha256, accounts, deferred from supervision.current_draws where month < %s "
+        "order by month desc limit 1",
+        month,
     )
     return {
         "format": FORMAT,
@@ -109,6 +112,7 @@ def _build(connection: Connection, month: date, business_date: date, grades: Gra
             month_end(month),
             month,
         ),
+        "accrued_months": min(_months_between(before[0]["month"], month), MOST_MONTHS) if before else 1,
         "previous_draw_sha256": before[0]["draw_sha256"] if before else None,
         "accounts": before[0]["accounts"] if before else [],
         "deferred": before[0]["deferred"] if before else [],
@@ -165,5 +169,5 @@ def month_after(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def _month_before(month: date) -> date:
-    return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
+def _months_between(earlier: date, later: date) -> int:
+    return (later.year - earlier.year) * 12 + later.month - earlier.month

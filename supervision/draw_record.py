@@ -63,10 +63,11 @@ def make_draw(month: date, business_date: date, *, seed: str | None = None, supe
     )  # fmt: skip
 
 
-def is_drawn(month: date) -> bool:
-    """Say whether ``month`` (its first day) has a draw."""
+def newest_month() -> date | None:
+    """Return the first day of the newest month that is drawn; None when none is."""
     with connect("pc_supervision") as connection:
-        return _standing(connection, month) is not None
+        row = connection.execute("select max(month) from supervision.draws").fetchone()
+    return row[0] if row else None
 
 
 def folder_of(month: date) -> Path:
@@ -82,9 +83,7 @@ def _standing(connection: Connection, month: date) -> dict[str, Any] | None:
 
 
 def _refuse(connection: Connection, month: date, standing: dict[str, Any] | None, supersede: str | None) -> None:
-    if standing is None:
-        return
-    if not (supersede and supersede.strip()):
+    if standing is not None and not (supersede and supersede.strip()):
         raise SupervisionError(
             f"{month:%Y-%m} was drawn on the night of {standing['business_date']} from other inputs (draw "
             f"{standing['draw_id']}): it stands. To draw again, say why: --supersede 'reason'"
@@ -93,7 +92,9 @@ def _refuse(connection: Connection, month: date, standing: dict[str, Any] | None
         "select to_char(min(month), 'YYYY-MM') from supervision.draws where month > %s", (month,)
     ).fetchone()
     if later and later[0]:
-        raise SupervisionError(f"{month:%Y-%m} cannot be drawn again: {later[0]} is drawn already and goes on from it")
+        raise SupervisionError(
+            f"{month:%Y-%m} cannot be drawn any more: {later[0]} is drawn already and goes on from what was before it"
+        )
 
 
 def _store(

@@ -55,6 +55,7 @@ def frame(count=900, firms=90, month="2026-01", **changes):
         "ties": [],
         "accounts": [],
         "deferred": [],
+        "accrued_months": 1,
         "previous_draw_sha256": None,
         **changes,
     }  # fmt: skip

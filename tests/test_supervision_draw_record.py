@@ -12,7 +12,7 @@ from cli.main import app
 from cli.oversight_steps import draw_inspections
 from publishing.publish import publish
 from supervision import draw_files, draw_seed
-from supervision.draw_record import is_drawn, make_draw
+from supervision.draw_record import make_draw, newest_month
 from supervision.errors import SupervisionError
 from warehouse.connection import connect
 from warehouse.settings import get_settings
@@ -75,6 +75,11 @@ def publish_night(night, **changes):
     publish(add_run(night, {**grades, **changes}), night)
 
 
+def built(night):
+    with connect("pc_dbt") as connection:
+        connection.execute("select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 1)", (night,))
+
+
 def frame_of(folder):
     return json.loads((folder / "2026-11" / draw_files.FRAME).read_text("utf-8"))
 
@@ -122,6 +127,8 @@ def test_draw__from_other_inputs__is_refused_until_somebody_says_why(region):
     make_draw(date(2026, 12, 1), NIGHT + timedelta(days=25))
     with pytest.raises(SupervisionError, match="2026-12 is drawn already"):
         make_draw(MONTH, NIGHT, seed="other", supersede="again")
+    with pytest.raises(SupervisionError, match="2026-11 is drawn already"):
+        make_draw(date(2026, 10, 1), NIGHT)
 
 
 def test_next_month__goes_on_from_the_accounts_and_knows_who_was_drawn(region):
@@ -133,6 +140,16 @@ def test_next_month__goes_on_from_the_accounts_and_knows_who_was_drawn(region):
     drawn = [row for row in json.loads((folder / "frame.json").read_text())["communities"] if row["drawn"]]
     made = json.loads((region / "2026-11/draw.json").read_text())
     assert {row["community_id"] for row in drawn} == {visit["community_id"] for visit in made["visits"]}
+
+
+def test_month__that_was_not_drawn__is_made_up_for_by_the_next(region):
+    once = make_draw(MONTH, NIGHT, seed="s").counts["checks_drawn"]
+    later = make_draw(date(2027, 1, 1), NIGHT + timedelta(days=56), seed="t")
+    frame = json.loads((later.folder / draw_files.FRAME).read_text())
+    made = json.loads((region / "2026-11/draw.json").read_text())
+    assert frame["accrued_months"] == 2 and frame["accounts"] == made["accounts"]
+    assert later.counts["checks_drawn"] > 1.5 * once
+    assert not any(row["drawn"] for row in frame["communities"])  # another year has begun
 
 
 def test_seed__committed_before_the_list__says_so_and_the_first_one_cannot(region):
@@ -173,11 +190,15 @@ def test_inspectors__that_do_not_suffice__are_told_to_the_city_once(region):
 
 
 def test_step__on_the_first_night_from_the_25th__draws_once(region):
+    built(date(2026, 11, 24))
     draw_inspections(date(2026, 11, 24))
-    assert not is_drawn(date(2026, 12, 1))
     publish_night(date(2026, 11, 26))
+    draw_inspections(date(2026, 11, 25))  # the marts are of another night
+    assert newest_month() is None
+    built(date(2026, 11, 26))
     draw_inspections(date(2026, 11, 26))
     draw_inspections(date(2026, 11, 27))
+    draw_inspections(date(2026, 10, 26))  # a night that is made up for later draws no month before
     with connect("pc_supervision") as connection:
         found = connection.execute("select month, business_date from supervision.draws").fetchall()
     assert found == [(date(2026, 12, 1), date(2026, 11, 26))]
@@ -198,7 +219,9 @@ def test_roles__nobody_rewrites_a_draw_and_the_pages_see_no_seed(region):
 
 def test_command__draws_verifies_and_turns_red(region):
     runner = CliRunner()
-    made = runner.invoke(app, ["draw", "--month", "2026-11", "--business-date", "2026-10-31", "--seed", "7"])
+    assert runner.invoke(app, ["draw", "--month", "2026-11"]).exit_code == 2  # the marts are of no night
+    built(NIGHT)
+    made = runner.invoke(app, ["draw", "--month", "2026-11", "--seed", "7"])
     assert made.exit_code == 0 and "visits saved by merging" in made.output
     files = [str(region / "2026-11" / name) for name in ("frame.json", "draw.json")]
     assert runner.invoke(app, ["draw", "verify", *files]).exit_code == 0
@@ -207,5 +230,4 @@ def test_command__draws_verifies_and_turns_red(region):
     (region / "2026-11/draw.json").write_text(json.dumps(spoilt))
     assert runner.invoke(app, ["draw", "verify", *files]).exit_code == 1
     assert runner.invoke(app, ["draw", "verify", files[1], files[0]]).exit_code == 2
-    refused = ["draw", "--month", "2026-11", "--business-date", "2026-10-31", "--seed", "8"]
-    assert runner.invoke(app, refused).exit_code == 2
+    assert runner.invoke(app, ["draw", "--month", "2026-11", "--seed", "8"]).exit_code == 2
