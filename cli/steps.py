@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REGISTERS_STAGE = "ingest_registers"
 DONE = ("done", "nothing new")
 INPUTS = " · inputs "
+STILL_REFUSED = "still refused"  # in a step's message; the summary looks for both
+UNCLAIMED = "no source profile is named after"
 EVENT_FEEDS = ("complaints", "inspections", "funds")
 
 
@@ -89,18 +91,42 @@ def ingest(feed: str, business_date: date) -> None:
 
     name = f"ingest_{feed}" if feed in EVENT_FEEDS else REGISTERS_STAGE
     with _step("pc_ingestion", business_date, name, feed) as note:
-        conclude_ingestion(note, ingest_feed(feed, business_date, check=check_batch))
+        gate = _fingerprint(_files("expectations", "yml", "py"))
+        conclude_ingestion(note, ingest_feed(feed, business_date, check=check_batch, gate=gate), business_date)
 
 
-def conclude_ingestion(note: StageNote, reports: list["BatchReport"]) -> None:
-    """Say in ``note`` what was loaded; raise StoppedByGate or FeedError when a delivery was refused."""
-    fresh = [report for report in reports if report.status != "seen before"]
+def check_landing(business_date: date) -> None:
+    """Say which folders in landing no source profile is named after: nobody reads the files in them."""
+    from ingestion.night import unclaimed_folders
+
+    with _step("pc_ingestion", business_date, REGISTERS_STAGE, "check_landing") as note:
+        found = [f"{folder.parent.name}/{folder.name}" for folder in unclaimed_folders(business_date)]
+        note.is_new = bool(found)
+        note.message = "every folder in landing has its source profile"
+        if found:
+            note.message = f"{UNCLAIMED}: landing/{', '.join(found)}: rename the folder, or add the profile"
+
+
+def conclude_ingestion(note: StageNote, reports: list["BatchReport"], business_date: date) -> None:
+    """Say in ``note`` what was loaded; raise StoppedByGate or FeedError when a delivery was refused in this night.
+
+    One that an earlier night refused, and that would be refused again, is only told.
+    """
+    fresh = [report for report in reports if report.status in ("loaded", "refused")]
+    old = [report for report in reports if report.status == "still refused" and report.refused_on != business_date]
     note.is_new = bool(fresh)
     note.message = _feed_message(fresh)
-    refused = [report for report in fresh if report.status == "refused"]
+    told = [f"{_place(report)}, {STILL_REFUSED} since {report.refused_on}: {report.message}" for report in old]
+    if old:
+        note.message += "; " + " ‖ ".join(told)
+    refused = [report for report in reports if "refused" in report.status and report not in old]
     if refused:
-        why = " ‖ ".join(f"{report.profile}/{report.source_file}: {report.message}" for report in refused)
+        why = " ‖ ".join([*(f"{_place(report)}: {report.message}" for report in refused), *told])
         raise StoppedByGate(why) if any(report.is_stopped_by_gate for report in refused) else FeedError(why)
+
+
+def _place(report: "BatchReport") -> str:
+    return f"{report.profile}/{report.source_file}"
 
 
 def _feed_message(reports: list["BatchReport"]) -> str:

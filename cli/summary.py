@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.steps import STILL_REFUSED, UNCLAIMED
 from warehouse.connection import connect
 from warehouse.settings import get_settings
 
@@ -74,6 +75,12 @@ TROUBLES = """
 select stage, step, status, message from ops.stage_runs
 where business_date = %(business_date)s and status in ('failed', 'stopped by gate') order by finished_at
 """
+WAITING = """
+select stage, step, message from ops.stage_runs
+where business_date = %(business_date)s and status in ('done', 'nothing new')
+  and (position(%(refused)s in message) > 0 or position(%(unclaimed)s in message) > 0)
+order by stage, step
+"""
 
 
 def print_summary(console: Console, business_date: date, *, seconds: Mapping[str, float], log: Path) -> None:
@@ -81,7 +88,8 @@ def print_summary(console: Console, business_date: date, *, seconds: Mapping[str
     with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
 
         def rows(query: str) -> list[dict[str, Any]]:
-            return cursor.execute(query, {"business_date": business_date}).fetchall()  # type: ignore[arg-type]
+            values = {"business_date": business_date, "refused": STILL_REFUSED, "unclaimed": UNCLAIMED}
+            return cursor.execute(query, values).fetchall()  # type: ignore[arg-type]
 
         _feeds(console, rows(FEEDS))
         _gates(console, rows(GATES))
@@ -90,6 +98,7 @@ def print_summary(console: Console, business_date: date, *, seconds: Mapping[str
         _escalations(console, rows(ESCALATIONS)[0])
         _seconds(console, rows(STAGES), seconds)
         _troubles(console, rows(TROUBLES))
+        _waiting(console, rows(WAITING))
     _where_next(console, business_date, log)
 
 
@@ -162,6 +171,14 @@ def _troubles(console: Console, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         console.print(
             f"[red]{row['status']}[/red] {row['stage']} · {row['step']}: {escape(row['message'])}", soft_wrap=True
+        )
+
+
+def _waiting(console: Console, rows: list[dict[str, Any]]) -> None:
+    """Name what lies in landing and waits for somebody: no later night will load it as it is."""
+    for row in rows:
+        console.print(
+            f"[yellow]待处理 waits for somebody[/yellow] {row['step']}: {escape(row['message'])}", soft_wrap=True
         )
 
 

@@ -36,7 +36,7 @@ def pull_complaints(as_of: datetime) -> None:
         reports = [
             report for day in (today - timedelta(days=1), today) for report in pull_feed(FEED, day, check=check_batch)
         ]
-        conclude_ingestion(note, reports)
+        conclude_ingestion(note, reports, today)
 
 
 def judge_complaints(as_of: datetime) -> None:

@@ -22,7 +22,7 @@ from warehouse.settings import get_settings
 
 PIECE_BYTES = 4 << 20
 ABANDONED_AFTER_SECONDS = 86_400
-Status = Literal["loaded", "refused", "seen before"]
+Status = Literal["loaded", "refused", "still refused", "seen before"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,10 @@ class BatchStats:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of one delivery; ``message`` says why a refused one was refused."""
+    """What became of one delivery; ``message`` says why a refused one was refused, ``refused_on`` in which night.
+
+    "still refused": it was refused before, and nothing has changed since that could make it pass.
+    """
 
     batch_id: str
     feed: str
@@ -102,6 +105,7 @@ class BatchReport:
     seconds: float = 0.0
     message: str = ""
     is_stopped_by_gate: bool = False
+    refused_on: date | None = None
 
 
 def _plain(value: object) -> object:
@@ -227,8 +231,16 @@ from jsonb_to_record(cast(%s as jsonb)) as b(batch_id text, feed text, source_pr
 """
 
 
-def line(identity: Identity, stats: BatchStats, *, received_at: datetime, refusal: str | None = None) -> str:
+def line(
+    identity: Identity,
+    stats: BatchStats,
+    *,
+    received_at: datetime,
+    refusal: str | None = None,
+    refused_under: str | None = None,
+) -> str:
     """Return the batch's line in ops.batches as the JSON that REGISTER takes."""
+    remembered = {} if refused_under is None else {"refused_under": refused_under}
     return json.dumps(
         {
             "batch_id": identity.batch_id,
@@ -248,17 +260,20 @@ def line(identity: Identity, stats: BatchStats, *, received_at: datetime, refusa
             "rows_duplicate": stats.rows_duplicate,
             "rows_skipped": stats.rows_skipped,
             "latest_event_on": stats.latest_event_on,
-            "profile_stats": stats.as_dict(),
+            "profile_stats": stats.as_dict() | remembered,
         },
         default=_plain,
         ensure_ascii=False,
     )
 
 
-def record_refusal(identity: Identity, stats: BatchStats, *, received_at: datetime, refusal: str) -> None:
-    """Record that nothing of this batch was loaded, and why."""
+def record_refusal(
+    identity: Identity, stats: BatchStats, *, received_at: datetime, refusal: str, under: str | None = None
+) -> None:
+    """Record that nothing of this batch was loaded, why, and ``under`` what conditions (see ``refusals``)."""
+    text = line(identity, stats, received_at=received_at, refusal=refusal, refused_under=under)
     with connect("pc_ingestion") as connection:
-        connection.execute(REGISTER, (line(identity, stats, received_at=received_at, refusal=refusal),))
+        connection.execute(REGISTER, (text,))
 
 
 def count_codes(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:

@@ -20,7 +20,7 @@ import polars
 import psycopg
 from psycopg import sql
 
-from ingestion import batches, csv_reader, duplicates, feeds, xlsx_reader
+from ingestion import batches, csv_reader, duplicates, feeds, refusals, xlsx_reader
 from ingestion import profile as profiles
 from ingestion.batches import BatchReport, BatchStats, Identity
 from ingestion.binary_copy import HEADER, TRAILER
@@ -44,13 +44,20 @@ def no_check(_stats: BatchStats) -> None:
 
 
 def ingest_file(
-    *, feed: str, profile: Profile | str, path: Path, business_date: date, check: Check = no_check
+    *,
+    feed: str,
+    profile: Profile | str,
+    path: Path,
+    business_date: date,
+    check: Check = no_check,
+    conditions: str | None = None,
 ) -> BatchReport:
     """Load one delivered file into raw.<feed> and quarantine, or refuse it as a whole.
 
     A refused file (unreadable, unknown column, stopped by ``check``) is recorded with its message and leaves no
-    row; a file that was loaded before changes nothing. ``profile`` may be a name in ingestion/sources or the path of
-    a .yml file. IngestionError when there is no such file, feed or profile.
+    row; a file that was loaded before changes nothing. With ``conditions`` (see ``refusals``) a file that was refused
+    under the same ones is "still refused" and not read again; without, it is always tried. ``profile`` may be a name in
+    ingestion/sources or the path of a .yml file. IngestionError when there is no such file, feed or profile.
     """
     contract = feeds.get(feed)
     if isinstance(profile, str):
@@ -64,6 +71,10 @@ def ingest_file(
         )
     except OSError as error:
         raise IngestionError(f"{path}: cannot be read: {error.strerror}") from error
+    if conditions is not None:
+        earlier = refusals.earlier(identity, conditions, refusals.at_the_gate(conditions, contract))
+        if earlier:
+            return earlier
 
     def blocks() -> Iterator[Block]:
         reader = xlsx_reader.read if profile.format == "xlsx" else csv_reader.read
@@ -75,7 +86,16 @@ def ingest_file(
         if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
             raise IngestionError(f"{path.name}: the file changed while it was read; deliver it again")
 
-    return ingest_blocks(contract, profile, identity, blocks, business_date=business_date, check=check, original=path)
+    return ingest_blocks(
+        contract,
+        profile,
+        identity,
+        blocks,
+        business_date=business_date,
+        check=check,
+        original=path,
+        conditions=conditions,
+    )
 
 
 def ingest_blocks(
@@ -88,8 +108,12 @@ def ingest_blocks(
     check: Check,
     original: Path,
     cursor: str | None = None,
+    conditions: str | None = None,
 ) -> BatchReport:
-    """Load the batch ``identity``; ``original`` is archived beside it, ``cursor`` saved with it."""
+    """Load the batch ``identity``; ``original`` is archived beside it, ``cursor`` saved with it.
+
+    A refusal is recorded with the ``conditions`` under which it would be repeated.
+    """
     started, received_at = time.monotonic(), arrival()
     report = BatchReport(
         batch_id=identity.batch_id,
@@ -110,8 +134,11 @@ def ingest_blocks(
             keeping.finish()
             if stats.rows_in != stats.rows_accepted + stats.rows_rejected + stats.rows_duplicate:
                 stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)  # it broke off half way
-            batches.record_refusal(identity, stats, received_at=received_at, refusal=str(error))
-            return _filled(report, stats, "refused", started, message=str(error), gate=isinstance(error, StoppedByGate))
+            is_gate = isinstance(error, StoppedByGate)
+            under = refusals.at_the_gate(conditions, feed) if is_gate and conditions else conditions
+            batches.record_refusal(identity, stats, received_at=received_at, refusal=str(error), under=under)
+            report = replace(report, refused_on=business_date)
+            return _filled(report, stats, "refused", started, message=str(error), gate=is_gate)
     return _filled(report, stats, "loaded" if is_new else "seen before", started)
 
 

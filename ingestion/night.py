@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ingestion import batches, feeds
+from ingestion import batches, feeds, refusals
 from ingestion import profile as profiles
 from ingestion.batches import BatchReport, BatchStats
 from ingestion.contract import IngestionError
@@ -29,16 +29,19 @@ class Delivery:
     path: Path
 
 
-def ingest_feed(feed: str, business_date: date, *, check: Check, sources: Path | None = None) -> list[BatchReport]:
+def ingest_feed(
+    feed: str, business_date: date, *, check: Check, sources: Path | None = None, gate: str = ""
+) -> list[BatchReport]:
     """Load every delivery of ``feed`` that landed by ``business_date`` and was not loaded yet, oldest first.
 
-    A bad file, profile or API is refused with a message and the others go on; the caller reads the reports.
+    A bad file, profile or API is refused with a message and the others go on; the caller reads the reports. A file
+    that was refused before is tried again when code, profile or ``gate`` (which stands for ``check``) changed.
     """
     feeds.get(feed)
     batches.sweep()
     found, reports = _profiles(feed, sources)
     for delivery in deliveries(found, business_date):
-        reports.append(_ingest_delivery(delivery, business_date, check))
+        reports.append(_ingest_delivery(delivery, business_date, check, gate))
     reports += _pull(found, business_date, check)
     if any(report.status == "loaded" for report in reports):
         batches.analyze(feed)
@@ -97,22 +100,32 @@ def deliveries(found: list[Profile], business_date: date) -> Iterator[Delivery]:
                     yield Delivery(day, profile, path)
 
 
-def _ingest_delivery(delivery: Delivery, business_date: date, check: Check) -> BatchReport:
+def _ingest_delivery(delivery: Delivery, business_date: date, check: Check, gate: str) -> BatchReport:
     profile, path = delivery.profile, delivery.path
+    conditions = refusals.conditions(profile, gate)
     try:
         if not profile.reads(path.name):
-            return _refuse_unread(delivery, business_date)
-        return ingest_file(feed=profile.feed, profile=profile, path=path, business_date=business_date, check=check)
+            return _refuse_unread(delivery, business_date, refusals.by_name(conditions, path.name))
+        return ingest_file(
+            feed=profile.feed,
+            profile=profile,
+            path=path,
+            business_date=business_date,
+            check=check,
+            conditions=conditions,
+        )
     except IngestionError as error:
         return _refused(profile.feed, profile.name, path.name, str(error))
 
 
-def _refuse_unread(delivery: Delivery, business_date: date) -> BatchReport:
+def _refuse_unread(delivery: Delivery, business_date: date, conditions: str) -> BatchReport:
     """Record a file that stands in a profile's folder but that the profile does not read."""
     profile, path = delivery.profile, delivery.path
     identity = batches.identify(
         feed=profile.feed, profile=profile.name, source_file=path.name, pieces=batches.pieces_of(path)
     )
+    if earlier := refusals.earlier(identity, conditions):
+        return earlier
     expected = ", ".join(profile.files) or "nothing but its API"
     message = f"{path.name}: profile {profile.name} reads {expected}; rename the file or widen `files`"
     batches.archive(identity, path)
@@ -121,6 +134,7 @@ def _refuse_unread(delivery: Delivery, business_date: date) -> BatchReport:
         BatchStats(profile.feed, profile.name, identity.batch_id, business_date),
         received_at=arrival(),
         refusal=message,
+        under=conditions,
     )
     return _refused(profile.feed, profile.name, path.name, message, identity.batch_id)
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import batches, csv_reader, night, xlsx_reader
+from ingestion import batches, csv_reader, night, refusals, xlsx_reader
 from ingestion.contract import IngestionError
 from ingestion.load import ingest_file, no_check
 from ingestion.profile import load as load_profile
@@ -388,6 +388,74 @@ def test_night__of_many_deliveries__loads_them_in_order_and_goes_on_after_a_bad_
     again = night.ingest_feed("surveys", NEXT_DAY, check=no_check, sources=office)
     assert [one.status for one in again if one.source_file.endswith(".csv")] == ["seen before", "seen before", "loaded"]
     assert night.unclaimed_folders(DAY) != []
+
+
+def statuses(day, *, folder, check=no_check, gate=""):
+    return {
+        one.source_file: one.status for one in night.ingest_feed("surveys", day, check=check, sources=folder, gate=gate)
+    }
+
+
+def test_refused_file__left_in_landing__is_tried_again_only_when_profile_or_code_changed(office, monkeypatch):
+    land(DAY, "office", "bad.csv", "x")
+    (get_settings().landing_dir / DAY.isoformat() / "office" / "bad.csv").write_text("不是,表头\n1,2\n")
+    land(DAY, "office", "notes.txt", "")
+    first = night.ingest_feed("surveys", DAY, check=no_check, sources=office)
+    assert {one.status for one in first} == {"refused"}
+    read = []
+    with monkeypatch.context() as patch:
+        patch.setattr(csv_reader, "read", lambda *_arguments: read.append(1))
+        again = night.ingest_feed("surveys", NEXT_DAY, check=no_check, sources=office)
+    assert read == [] and [one.status for one in again] == ["still refused", "still refused"]
+    assert [(one.message, one.refused_on) for one in again] == [(one.message, DAY) for one in first]
+    profile = office / "office.yml"
+    profile.write_text(profile.read_text() + 'ignore: ["不是"]\n')
+    changed = night.ingest_feed("surveys", NEXT_DAY, check=no_check, sources=office)
+    assert [one.status for one in changed] == ["refused", "refused"]
+    assert query("select distinct business_date from ops.batches") == [(NEXT_DAY,)]
+    monkeypatch.setattr(refusals, "_code", lambda: "another")
+    assert set(statuses(NEXT_DAY, folder=office).values()) == {"refused"}
+    assert set(statuses(NEXT_DAY, folder=office).values()) == {"still refused"}
+    landed = get_settings().landing_dir / DAY.isoformat() / "office"
+    (landed / "notes.txt").rename(landed / "notes.csv")  # its name was the reason
+    assert statuses(NEXT_DAY, folder=office)["notes.csv"] == "loaded"
+
+
+def test_batch__stopped_by_the_gate__is_tried_again_when_the_gate_or_what_is_loaded_changed(office):
+    def stop(_stats):
+        raise StoppedByGate("too few rows")
+
+    land(DAY, "office", "a.csv", row())
+    assert statuses(DAY, folder=office, check=stop, gate="1") == {"a.csv": "refused"}
+    again = night.ingest_feed("surveys", NEXT_DAY, check=no_check, sources=office, gate="1")
+    assert [(one.status, one.is_stopped_by_gate, one.refused_on) for one in again] == [("still refused", True, DAY)]
+    assert statuses(NEXT_DAY, folder=office, check=stop, gate="2") == {"a.csv": "refused"}
+    land(NEXT_DAY, "office", "b.csv", row("S2"))
+    assert statuses(NEXT_DAY, folder=office, gate="2") == {"a.csv": "still refused", "b.csv": "loaded"}
+    assert statuses(NEXT_DAY, folder=office, gate="2") == {"a.csv": "loaded", "b.csv": "seen before"}
+
+
+def test_summary__names_what_is_still_refused_and_folders_that_nobody_reads(office, monkeypatch):
+    from io import StringIO
+
+    from rich.console import Console
+
+    from cli import steps
+    from cli.summary import print_summary
+    from ingestion import profile as profiles
+
+    monkeypatch.setattr(profiles, "SOURCES", office)
+    land(DAY, "office", "notes.txt", "")
+    land(DAY, "unknown_office", "a.csv", "")
+    for _time in range(2):
+        with pytest.raises(steps.FeedError, match=r"reads \*\.csv"):
+            steps.ingest("surveys", DAY)
+    steps.ingest("surveys", NEXT_DAY)
+    steps.check_landing(NEXT_DAY)
+    screen = StringIO()
+    print_summary(Console(file=screen, width=300), NEXT_DAY, seconds={}, log=office / "log")
+    assert f"office/notes.txt, still refused since {DAY}" in screen.getvalue()
+    assert f"no source profile is named after: landing/{DAY}/unknown_office" in screen.getvalue()
 
 
 def test_kill__in_the_middle_of_a_load__leaves_nothing_and_the_next_run_loads_all(office):
