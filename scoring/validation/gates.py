@@ -334,9 +334,10 @@ def fairness(firms: pl.DataFrame, quality: dict[str, float] | None = None) -> li
     score = firms["score"].to_numpy()
     cut = firms["project_count"].to_numpy()
     groups = {
-        "size_gap": np.searchsorted([6, 21], cut, side="right"),  # up to 5, 6-20, more than 20 projects
+        "size_gap": np.searchsorted([6, 21], cut, side="right"),
         "local_gap": firms["is_local"].to_numpy().astype(int),
     }
+    labels = {"size_gap": ("≤ 5 项目 projects", "6–20", "> 20"), "local_gap": ("外地 outside", "本地 local")}
     left = None
     if quality:
         true = np.array([quality.get(uscc, np.nan) for uscc in firms["uscc"]])
@@ -347,8 +348,9 @@ def fairness(firms: pl.DataFrame, quality: dict[str, float] | None = None) -> li
         estimate = st.bootstrap(
             lambda values, names: st.largest_gap(values, names, least=3), score, group, is_distance=True
         )
-        means = {str(name): float(score[group == name].mean()) for name in np.unique(group)}
-        counts = {str(name): int((group == name).sum()) for name in np.unique(group)}
+        names = {number: labels[code][number] for number in np.unique(group)}
+        means = {name: float(score[group == number].mean()) for number, name in names.items()}
+        counts = {name: int((group == number).sum()) for number, name in names.items()}
         details: dict[str, Any] = {"means": means, "enterprises": counts}
         if left is not None:
             details["gap_at_equal_quality"] = st.largest_gap(left, group, least=3)
@@ -378,7 +380,7 @@ def _why_gap(details: dict[str, Any]) -> Callable[[], Why]:
         shown = "、".join(
             f"{name}: {mean:.1f} ({details['enterprises'][name]})" for name, mean in details["means"].items()
         )
-        zh, en = f"各组平均分（企业数）{shown}。", f"Group means (enterprises) {shown}."
+        zh, en = f"各组平均分（企业数）：{shown}。", f"Group means (enterprises): {shown}."
         if "gap_at_equal_quality" in details:
             zh += f"真实质量相同的企业之间差 {details['gap_at_equal_quality']:.1f} 分。"
             en += f" At equal true quality the gap is {details['gap_at_equal_quality']:.1f} points."
