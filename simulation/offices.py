@@ -102,7 +102,8 @@ def _fields(
 _COMPLAINT_WORDS: dict[str, dict] = {
     "channel_code": words.CHANNELS, "category_code": words.CATEGORIES, "responsible_party_code": words.PARTIES,
     "status_code": words.STATUSES,
-    "callback_result_code": words.CALLBACKS, "is_confirmed": words.FLAG,
+    "callback_result_code": words.CALLBACKS, "is_confirmed": words.FLAG, "pause_reason_code": words.PAUSE_REASONS,
+    "is_pause_approved": words.FLAG,
 }  # fmt: skip
 _COMPLAINT_TIMES = (
     "submitted_at", "responded_at", "handled_at", "resolved_at", "closed_at", "updated_at", "escalated_at",
@@ -168,7 +169,8 @@ OFFICES: tuple[Office, ...] = (
             "响应时间=responded_at", "办理时间=handled_at", "解决时间=resolved_at", "办结时间=closed_at",
             "挂起分钟=paused_minutes", "是否查实=is_confirmed", "回访结果=callback_result_code",
             "重复诉求=repeat_of_id", "诉求人=reporter_name", "联系电话=reporter_phone", "标题=title", "内容=content",
-            "答复=reply", "提级督办时间=escalated_at", "更新时间=updated_at",
+            "答复=reply", "提级督办时间=escalated_at", "更新时间=updated_at", "挂起原因=pause_reason_code",
+            "街道同意挂起=is_pause_approved",
             words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, MOMENT),
         ),
         only=lambda frame: frame.filter(pl.col("channel_code") == "mashangban").sort("updated_at", "complaint_id"),
@@ -182,7 +184,8 @@ OFFICES: tuple[Office, ...] = (
             "办结时间=closed_at", "挂起时长（分钟）=paused_minutes", "是否属实=is_confirmed",
             "回访评价=callback_result_code", "重复工单=repeat_of_id", "来电人=reporter_name", "电话=reporter_phone",
             "标题=title", "诉求内容=content", "办理结果=reply", "点赞=support_count", "点踩=oppose_count",
-            "坐席工号", "提级督办时间=escalated_at", "更新时间=updated_at",
+            "坐席工号", "提级督办时间=escalated_at", "更新时间=updated_at", "挂起原因=pause_reason_code",
+            "街道是否同意=is_pause_approved",
             words_of=_COMPLAINT_WORDS, formats=dict.fromkeys(_COMPLAINT_TIMES, SLASH_MOMENT),
         ),
         encoding="gb18030",

@@ -20,7 +20,7 @@ import polars as pl
 from simulation.actors import Communities, Managers, make_communities, make_managers
 from simulation.assessments import make_handovers, make_lifts, make_standard_assessments, make_street_ratings
 from simulation.complaints import make_complaints
-from simulation.details import with_accident_details, with_escalations
+from simulation.details import with_accident_details, with_escalations, with_pauses, with_reporters
 from simulation.dirt import plant
 from simulation.exits import with_street_at_exits
 from simulation.fund_supervision import FundWorld, with_fund_cases
@@ -100,7 +100,9 @@ def make_part(part: Part, *, through: date) -> Region:
         "enterprises": managers.table,
         "communities": communities.table,
         "contracts": tenures.table,
-        "complaints": with_escalations(make_complaints(*where, **span), want, seed=seed),
+        "complaints": with_reporters(
+            with_pauses(with_escalations(make_complaints(*where, **span), want, seed=seed), seed=seed)
+        ),
         "inspections": make_inspections(*where, **span),
         "disclosures": make_disclosures(*where, **span),
         "public_credit": with_accident_details(make_public_credit(*where, **span), seed=seed),

@@ -102,4 +102,5 @@ PARTY_RELATIONS = {
     "shareholder": "股东", "subsidiary": "控股子公司", "same_controller": "同一实际控制人", "executive": "高管任职",
     "family": "近亲属控制",
 }  # fmt: skip
+PAUSE_REASONS = {"access": "无法入户", "utilities": "专营单位原因", "fund_vote": "维修资金表决", "other": "其他"}
 FLAG = {True: "是", False: "否"}

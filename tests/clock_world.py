@@ -29,12 +29,14 @@ def deliver(*rows: dict, known_on: date | None = None, arrived: datetime | None 
             connection.execute(
                 "insert into raw.complaints (complaint_id, channel_code, community_id, region_code, category_code, "
                 "status_code, submitted_at, responded_at, handled_at, resolved_at, closed_at, updated_at, "
-                "reporter_name, content, batch_id, row_number, known_on, received_at, row_hash) "
-                "values (%s, %s, %s, %s, 'lift', %s, %s, %s, %s, %s, %s, %s, '某人', '电梯坏了', %s, %s, %s, %s, %s)",
+                "reporter_name, reporter_phone, content, batch_id, row_number, known_on, received_at, row_hash) "
+                "values (%s, %s, %s, %s, 'lift', %s, %s, %s, %s, %s, %s, %s, '某人', %s, '电梯坏了', "
+                "%s, %s, %s, %s, %s)",
                 (
                     *(found[name] for name in ("complaint_id", "channel_code", "community_id", "region_code")),
                     found["status_code"],
                     *(found.get(name) for name in TIMES),
+                    found.get("reporter_phone"),
                     batch_id,
                     place,
                     known_on,

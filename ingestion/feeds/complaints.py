@@ -82,6 +82,14 @@ FEED = Feed(
         Field("oppose_count", "integer", "反对数", "opponents", minimum=0),
         Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
         Field("escalated_at", "timestamp", "提级督办时间", "escalated to the autonomous region at"),
+        Field(
+            "pause_reason_code",
+            "code",
+            "挂起原因",
+            "why the clock stood still",
+            codes=("access", "utilities", "fund_vote", "other"),
+        ),
+        Field("is_pause_approved", "boolean", "街道同意挂起", "the street agreed that it stands still"),
     ),
     rules=(
         RowRule(

@@ -3,6 +3,11 @@ with complaints as (
 
   select
     *,
+    -- the score clock stands still with the street's approval and for these reasons alone
+    case
+      when is_pause_approved and pause_reason_code in ('access', 'utilities', 'fund_vote') then coalesce(paused_minutes, 0)
+      else 0
+    end as approved_pause_minutes,
     {{ local_date('submitted_at') }} as submitted_on,
     {{ local_date('closed_at') }} as closed_on
   from {{ ref('stg_complaints') }}
@@ -58,14 +63,14 @@ select
   complaints.resolved_at,
   complaints.closed_at,
   {{ local_date('complaints.escalated_at') }} as escalated_on,
-  coalesce(complaints.paused_minutes, 0) as paused_minutes,
+  complaints.approved_pause_minutes as paused_minutes,
   round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
   round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
-  -- the supervision clock never pauses; the score clock leaves out the paused minutes
+  -- the supervision clock never pauses; the score clock leaves out approved pauses
   round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
   case
     when resolved_at is not null
-      then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - coalesce(paused_minutes, 0), 0), 2)
+      then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - approved_pause_minutes, 0), 2)
   end as score_resolution_minutes,
   round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes,
   coalesce(complaints.is_confirmed, false) as is_confirmed,

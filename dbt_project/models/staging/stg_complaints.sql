@@ -4,6 +4,7 @@
   columns=[
     'complaint_id', 'channel_code', 'community_id', 'region_code', 'category_code', 'responsible_party_code',
     'status_code', 'submitted_at', 'responded_at', 'handled_at', 'resolved_at', 'closed_at', 'paused_minutes',
-    'is_confirmed', 'callback_result_code', 'repeat_of_id', 'escalated_at',
+    'is_confirmed', 'callback_result_code', 'repeat_of_id', 'escalated_at', 'pause_reason_code',
+    'is_pause_approved',
   ],
 ) }}
