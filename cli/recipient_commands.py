@@ -39,8 +39,7 @@ def list_recipients(output_format: Output = Format.TEXT) -> None:
         {
             "recipient": row["subscriber"],
             "name": row["title_zh"],
-            "region": row["region_code"] or "(all others)",
-            "level": row["level_code"] or "every",
+            "takes": f"{row['region_code'] or 'all others'} {row['level_code'] or ''}".strip(),
             "endpoint": row["endpoint"] or "(default)",
             "circuit": "closed" if row["opened_at"] is None else f"open {row['opened_at']:%m-%d %H:%M}",
             "delivered": row["delivered_count"],
