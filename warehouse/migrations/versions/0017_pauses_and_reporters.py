@@ -1,12 +1,12 @@
 """raw: why a complaint's score clock stood still and whether the street agreed; how few people a month's come from.
 
-Revision ID: 0016
+Revision ID: 0017
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
