@@ -1,12 +1,12 @@
 """raw: why a complaint's score clock stood still and whether the street agreed; how few people a month's come from.
 
-Revision ID: 0017
+Revision ID: 0018
 """
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 
 def upgrade() -> None:
