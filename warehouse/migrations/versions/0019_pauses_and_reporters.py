@@ -1,12 +1,12 @@
 """raw: why a complaint's score clock stood still and whether the street agreed; how few people a month's come from.
 
-Revision ID: 0018
+Revision ID: 0019
 """
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
