@@ -21,6 +21,7 @@ from scoring.inputs import Inputs, read_fit_data, read_inputs
 from scoring.method import LoadedMethod, Method, load, warehouse_variables
 from scoring.run import assessed
 from scoring.validation import gates
+from scoring.validation.fairness import fairness
 from scoring.validation.night import read_profiles
 from scoring.validation.rescoring import plain_grades, variants
 from warehouse.connection import connect
@@ -215,7 +216,7 @@ def _fairness(decisions: dict[str, grading.Decision], profiles: pl.DataFrame) ->
             "grade": pl.Series([one.grade for one in decisions.values()], dtype=pl.String),
         }
     )
-    return [asdict(gate) for gate in gates.fairness(grades.join(profiles, on="uscc", maintain_order="left"))]
+    return [asdict(gate) for gate in fairness(grades.join(profiles, on="uscc", maintain_order="left"))]
 
 
 def _sensitivity(side: Side, night: date) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from scoring.method import load
 from scoring.validation import gates, report, run
+from scoring.validation.fairness import fairness
 from scoring.validation.gates import MET, MISSED, NOT_MEASURED, Aim, Estimate, Why
 from scoring.validation.run import Validation
 
@@ -122,8 +123,8 @@ def test_spread__everybody_in_one_grade_or_an_indicator_that_gives_nobody_anythi
 def test_fairness__a_score_that_favours_somebody__is_missed(code, effect):
     fair, unfair = town(), town(**effect)
     quality = dict(zip(fair["uscc"], fair["quality"], strict=True))
-    assert by_code(gates.fairness(fair, quality))[code].status == MET
-    gate = by_code(gates.fairness(unfair, quality))[code]
+    assert by_code(fairness(fair, quality))[code].status == MET
+    gate = by_code(fairness(unfair, quality))[code]
     assert gate.status == MISSED and "equal true quality" in gate.reason_en and "真实质量" in gate.reason_zh
 
 
@@ -139,7 +140,7 @@ def test_sensitivity__many_flips__is_missed_and_lists_them():
 def test_few_enterprises__nothing_is_measured__and_nothing_passes():
     few = town().head(7)
     found = [
-        *gates.predictive(few, happened(few, 0.5), SCALE), *gates.fairness(few), *gates.stability(few, few),
+        *gates.predictive(few, happened(few, 0.5), SCALE), *fairness(few), *gates.stability(few, few),
         *gates.spread(few, {}, SCALE), *gates.sensitivity(few, [("a", "甲", "a", few)]),
         gates.reliability(few, (few["score"].to_numpy(), few["score"].to_numpy()), []),
     ]  # fmt: skip
@@ -172,7 +173,7 @@ def validation():
     firms = town()
     found = [
         *gates.predictive(firms, happened(firms, 0.5), SCALE),
-        *gates.fairness(firms),
+        *fairness(firms),
         run._change_control(0),
     ]
     rows = firms.select("uscc", "score", "grade", "old_share", "quality").to_dicts()

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from scoring.validation import gates, simulated
+from scoring.validation.fairness import fairness
 from scoring.validation.gates import MET, MISSED, Gate
 from scoring.validation.night import Night, Truth, fingerprint
 from scoring.validation.rescoring import pillar_share, regrade, shares, variants
@@ -77,7 +78,7 @@ def validate(
     else:
         found += gates.stability(night.firms, later)
     found += gates.spread(night.firms, shares(night), method.scale)
-    found += gates.fairness(night.firms, truth.quality if truth else None)
+    found += fairness(night.firms, truth.quality if truth else None)
     base = regrade(night)
     changed = [
         (one.code, one.zh, one.en, regrade(night, method=one.method, fit=one.fit))

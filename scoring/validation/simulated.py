@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from scoring.validation import statistics as st
-from scoring.validation.gates import Aim, Gate, Why, absolute, few, judge, not_measured, rated
+from scoring.validation.gates import Aim, Gate, Why, few, judge, not_measured, rated
 from scoring.validation.night import Night
 from scoring.validation.rescoring import regrade
 from scoring.validation.statistics import Estimate
@@ -57,7 +57,9 @@ def recovered(night: Night, quality: dict[str, float]) -> list[Gate]:
     old_details = {"signed": signed.value, "quality_with_old_share": chance, "at_equal_quality": equal}
     return [
         judge("truth", "simulation", names, aim, estimate, why=why, details=details),
-        judge("truth_old_share", "simulation", old_names, old_aim, absolute(signed), why=why_old, details=old_details),
+        judge(
+            "truth_old_share", "simulation", old_names, old_aim, st.absolute(signed), why=why_old, details=old_details
+        ),
     ]
 
 

@@ -166,6 +166,14 @@ def correlation(x: Array, y: Array) -> Estimate:
     return Estimate(value, float(np.tanh(middle - half)), float(np.tanh(middle + half)), len(x))
 
 
+def absolute(signed: Estimate) -> Estimate:
+    """Return the estimate of |x| from that of x."""
+    if signed.value is None or signed.low is None or signed.high is None:
+        return Estimate(None if signed.value is None else abs(signed.value), None, None, signed.size)
+    low = 0.0 if signed.low <= 0 <= signed.high else min(abs(signed.low), abs(signed.high))
+    return Estimate(abs(signed.value), low, max(abs(signed.low), abs(signed.high)), signed.size)
+
+
 def residual(y: Array, x: Array) -> Array:
     """Return what is left of ``y`` after its straight line on ``x``."""
     if len(x) < 3 or np.ptp(x) == 0:
