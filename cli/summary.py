@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.steps import STILL_REFUSED, UNCLAIMED
+from supervision.draw_frame import month_after
 from warehouse.connection import connect
 from warehouse.settings import get_settings
 
@@ -186,6 +187,7 @@ def _where_next(console: Console, business_date: date, log: Path) -> None:
     data = get_settings().data_dir
     places = {
         "页面 pages": data / "pages" / f"{business_date:%Y-%m}",
+        "抽查 next month's draw": data / "draws" / f"{month_after(business_date):%Y-%m}",
         "检查结果 gate results": data / "gates" / business_date.isoformat(),
         "日志 log": log,
     }
