@@ -226,6 +226,38 @@ def test_verify__on_a_machine_with_nothing_but_the_files__draws_the_same_bytes(f
     assert "byte for byte" in found.stdout and not (tmp_path / "nothing").exists()
 
 
+def independently(path, seed):
+    script = ROOT / "tests" / "independent_draw.py"
+    found = subprocess.run([sys.executable, "-I", str(script), str(path), seed], capture_output=True, check=True)
+    return json.loads(found.stdout)
+
+
+@pytest.mark.parametrize("month", [1, 7, 12])
+def test_draw__by_another_program_written_from_the_docs__is_the_same(year, month, tmp_path):
+    now, made = year[month - 1]
+    now = {**now, "inspectors": now["inspectors"][::3]}  # so few that neighbours have to help
+    now["ties"] = [{"inspector_code": "housing20", "uscc": f"F{number}"} for number in range(0, 90, 2)]
+    made = draw(now, f"种子 {month}")
+    (tmp_path / "frame.json").write_bytes(draw_files.canonical(now))
+    found = independently(tmp_path / "frame.json", f"种子 {month}")
+    assert found["put_off"] == [[row["community_id"], row["authority_code"]] for row in made["deferred"]]
+    assert found["visits"] == [
+        [
+            visit["community_id"],
+            [
+                [
+                    check["authority_code"],
+                    check["since"],
+                    [one["inspector_code"] for one in check["inspectors"]],
+                    check["short_count"],
+                ]
+                for check in visit["checks"]
+            ],
+        ]
+        for visit in made["visits"]
+    ]
+
+
 def spoil(path, change):
     document = json.loads(path.read_text("utf-8"))
     change(document)
