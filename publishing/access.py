@@ -136,6 +136,11 @@ class AccessLog:
         """Whether no entry can be taken: then nothing may be answered."""
         return len(self._waiting) >= LOG_CAPACITY
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the last entries are being written: nobody waits for an answer any more."""
+        return self._stopped.is_set()
+
     def add(self, entry: Access) -> None:
         """Take an entry; it is written within a second."""
         self._waiting.append(entry)  # atomic

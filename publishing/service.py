@@ -109,7 +109,8 @@ class Service:
             ) as copy:
                 for start in range(0, len(entries), LOG_SLICE):
                     copy.write("".join([entry.line() for entry in entries[start : start + LOG_SLICE]]))
-                    time.sleep(LOG_REST_SECONDS)
+                    if not self.log.is_stopping:
+                        time.sleep(LOG_REST_SECONDS)
         except psycopg.OperationalError as error:
             borrowed.invalidate(error)
             raise
