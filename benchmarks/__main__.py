@@ -24,6 +24,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     "full": {
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
+        "build_pages": ["--enterprises", "6000", "--communities", "20000", "--at-most", "90"],
         "validate_region": ["--preset", "province"],
         "score_points": ["--rows", "300000", "--rounds", "7"],
         "score_enterprises": ["--enterprises", "300000", "--processes", "2"],
@@ -34,6 +35,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
         "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
+        "build_pages": ["--enterprises", "600", "--communities", "2000"],
         "validate_region": ["--preset", "town"],
         "score_points": ["--rows", "20000", "--rounds", "1"],
         "score_enterprises": ["--enterprises", "4000", "--processes", "2"],

@@ -19,6 +19,7 @@ from cli import (
     output,
     publishing_commands,
     recipient_commands,
+    scorecards_commands,
     watch_commands,
 )
 from cli.output import Format, console, errors_for_people, print_json, print_rows
@@ -36,6 +37,7 @@ app.add_typer(feeds_app, name="feeds")
 app.add_typer(warehouse_app, name="warehouse")
 publishing_commands.register(app)
 method_commands.register(app)
+scorecards_commands.register(app)
 alert_commands.register(app)
 recipient_commands.register(app)
 inspection_commands.register(app)

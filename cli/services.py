@@ -64,8 +64,6 @@ class Service:
 def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
     """Return what `make up` starts, in order; the complaints API only where a sample region is there to be served."""
     settings = get_settings()
-    pages = settings.data_dir / "pages"
-    pages.mkdir(parents=True, exist_ok=True)
     python = sys.executable
     found = []
     if settings.tendering_url is None or settings.supervision_url is None:
@@ -77,7 +75,7 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
         found.append(Service("complaints", command, "码上办接口（模拟）complaints API (simulated)", ports.complaints))
     command = (python, "-m", "publishing.api", "--port", str(ports.api))
     found.append(Service("api", command, "读取接口 read API", ports.api))
-    command = (python, "-m", "http.server", str(ports.pages), "--bind", "127.0.0.1", "--directory", str(pages))
+    command = (python, "-m", "scorecards.service", "--port", str(ports.pages))
     found.append(Service("pages", command, "页面 pages", ports.pages))
     if with_scheduler:
         airflow = (python, "-m", "airflow")
@@ -125,6 +123,7 @@ def serve_all(*, with_scheduler: bool = True) -> int:
                 if service.port:
                     console.print(f"{service.title:<40} http://127.0.0.1:{service.port}", highlight=False)
             console.print("读取接口密钥 a key of the API: property-credit keys issue --scope tendering --name …")
+            console.print("页面阅读者 a reader of the pages: property-credit readers add <name> --area 150200")
             console.print("Ctrl-C stops all.")
             while True:
                 for name, process in processes.items():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from warehouse.connection import Role, connect
@@ -260,19 +260,49 @@ def build_pages(business_date: date) -> None:
     with _step("pc_pages", business_date, "build_scorecards", "build_pages") as note:
         with connect("pc_pages") as connection:
             newest = connection.execute("select publication_id, business_date from publishing.data_age").fetchone()
-        inputs = _fingerprint(_newest_build(), newest, _files("scorecards", "py", "j2", "css"))
+            supervised = connection.execute(
+                """
+                select (select md5(string_agg(alert_id || state_code, ',' order by alert_id)) from supervision.alerts),
+                  (select md5(string_agg(clock_id || status_code, ',' order by clock_id)) from supervision.clocks),
+                  (select array[count(*), count(closed_at)] from supervision.escalations)
+                """
+            ).fetchone()
+        inputs = _fingerprint(_newest_build(), newest, supervised, _files("scorecards", "py", "j2", "css", "js", "yml"))
         month = f"{business_date:%Y-%m}"
         if newest and newest[1] > business_date and f"{newest[1]:%Y-%m}" == month:
             note.is_new, note.message = False, f"the pages show the later night of {newest[1]}"
             return
-        folder = get_settings().data_dir / "pages" / month
-        if (folder / "index.html").exists() and _is_done(business_date, "build_scorecards", "build_pages", inputs):
+        pages = get_settings().pages_dir
+        if (
+            pages
+            and (pages / month / "index.html").exists()
+            and _is_done(business_date, "build_scorecards", "build_pages", inputs)
+        ):
             note.is_new, note.message = False, f"the pages show this night already{inputs}"
             return
         from scorecards.build import build
 
-        written = build(business_date)
-        note.message = f"{len(written)} pages{inputs}"
+        report = build(business_date)
+        note.message = f"{report.page_count} pages, {report.written_count} of {report.file_count} files are new{inputs}"
+
+
+def print_pages(business_date: date) -> None:
+    """Print a closed month's areas as PDF, where there is a browser to print with; other nights print nothing."""
+    with _step("pc_pages", business_date, "build_scorecards", "print_pages") as note:
+        from scorecards import printing
+        from scorecards.errors import ScorecardError
+
+        note.is_new = False
+        if (business_date + timedelta(days=1)).day != 1:
+            note.message = "the month is not over"
+        elif printing.browser_path() is None:
+            note.message = f"nothing is printed: {printing.WHAT_TO_INSTALL}"
+        else:
+            try:
+                printed = printing.print_areas(f"{business_date:%Y-%m}", only_missing=True)
+                note.is_new, note.message = bool(printed), f"{len(printed)} areas printed"
+            except ScorecardError as error:  # the pages are there and print from any browser: the night is not lost
+                note.message = f"nothing is printed: {error}"
 
 
 def newest_run(business_date: date) -> str | None:

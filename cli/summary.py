@@ -186,7 +186,7 @@ def _waiting(console: Console, rows: list[dict[str, Any]]) -> None:
 def _where_next(console: Console, business_date: date, log: Path) -> None:
     data = get_settings().data_dir
     places = {
-        "页面 pages": data / "pages" / f"{business_date:%Y-%m}",
+        "页面 pages": (get_settings().pages_dir or data / "pages") / f"{business_date:%Y-%m}",
         "抽查 next month's draw": data / "draws" / f"{month_after(business_date):%Y-%m}",
         "检查结果 gate results": data / "gates" / business_date.isoformat(),
         "日志 log": log,

@@ -3,6 +3,8 @@
 Wakes when grades have been published, or at 06:00 (Asia/Shanghai): the pages then show the grades that stand, their
 age, and which feeds are STALE.
 
+The night that closes a month also prints its areas as PDF, where there is a browser to print with.
+
 **When it fails**: the pages of the night before stand. The message is in `ops.stage_runs`; mend, clear the task.
 """
 
@@ -23,7 +25,7 @@ PAGES = asset("pages/scorecards")
     doc_md=__doc__,
 )
 def build_scorecards():
-    """Wire the one task."""
+    """Wire building and printing."""
 
     @task(outlets=[PAGES])
     def build_pages(*, outlet_events=None):
@@ -31,7 +33,13 @@ def build_scorecards():
 
         return run_step(build_pages, outlets={PAGES: outlet_events[PAGES]})
 
-    build_pages()
+    @task
+    def print_pages():
+        from cli.steps import print_pages
+
+        return run_step(print_pages)
+
+    build_pages() >> print_pages()
 
 
 build_scorecards()

@@ -1,62 +1,94 @@
-"""What an enterprise's page shows."""
+"""What an enterprise's page shows: its grade, points lost with evidence, trends, what would lift it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from scorecards import charts, labels
 from scorecards.facts import Facts, Row
-from scorecards.regions import RegionTree
+from scorecards.figures import figure
+from scorecards.grades import badge
 
-TREND_MONTHS = 24
 EVIDENCE_SHOWN = 20
 
 
-def badge(version: Row) -> dict[str, str]:
-    """Return the text and the style class of a grade or of the status that stands for one."""
-    if version["grade"]:
-        return {"text": version["grade"], "kind": f"grade-{str(version['grade']).lower()}"}
-    return {"text": labels.label(labels.STATUSES, version["status_code"]), "kind": version["status_code"]}
-
-
-def enterprise_page(facts: Facts, regions: RegionTree, uscc: str, *, drawings: Path) -> dict[str, Any]:
-    """Return what the template of enterprise ``uscc`` needs; charts are kept below ``drawings``."""
+def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, float, float] | None) -> dict[str, Any]:
+    """Return what the template of enterprise ``uscc`` needs; ``funnel``: corner and size of the shared cloud."""
     standing = facts.standing[uscc]
     score = facts.scores.get(uscc)
     profile = facts.enterprises.get(uscc)
-    code = profile["region_code"] if profile and profile["region_code"] in regions.names else None
+    places = facts.evidence_places
     return {
         "uscc": uscc,
         "name": standing["enterprise_name"],
         "standing": standing,
         "badge": badge(standing),
         "status_zh": labels.label(labels.STATUSES, standing["status_code"]),
-        "path": _path(regions, code),
+        "path": _path(facts, uscc, profile),
         "profile": profile,
         "score": score,
-        "pillars": _pillars(facts, uscc, score),
-        "caps": _caps(facts, uscc, score),
+        "spreads": _spreads(facts, score),
+        "pillars": _pillars(facts, uscc, score, places),
+        "caps": _caps(score, places),
         "not_rated_reasons": [reason["reason_zh"] for reason in score["not_rated_reasons"]] if score else [],
-        "objections": score["objections"] if score else [],
+        "objections": [
+            {**one, "target_zh": facts.word("target_type", one["target_type_code"])}
+            for one in (score["objections"] if score else [])
+        ],
         "lift": _lift(facts, uscc, score),
         "versions": [
             {**version, "badge": badge(version), "note": "更正" if version["is_correction"] else ""}
             for version in reversed(facts.versions[uscc])
         ],
-        "figures": _figures(facts, regions, uscc, drawings),
-        "region_name": regions.names[regions.root],
+        "charts": _charts(facts, uscc),
+        "method_changes": method_changes(facts),
+        "funnel": _funnel(facts, uscc, funnel),
+        "served": _served(facts, uscc),
+        "root_name": facts.areas.names[facts.areas.root],
     }
 
 
-def _path(regions: RegionTree, code: str | None) -> list[dict[str, str]]:
-    way = regions.path(code) if code else [regions.root]
-    return [
-        {"name": regions.names[step], "href": "../index.html" if step == regions.root else f"../region/{step}.html"}
-        for step in way
-    ]
+def _path(facts: Facts, uscc: str, profile: Row | None) -> list[dict[str, str]]:
+    code = profile["region_code"] if profile and profile["region_code"] in facts.areas.names else facts.areas.root
+    return [{"name": facts.areas.names[step], "href": f"../area/{step}.html"} for step in facts.areas.path(code)]
 
 
-def _pillars(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]:
+def _linked(ids: list[str], places: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    return [(one, places.get(one)) for one in ids[:EVIDENCE_SHOWN]]
+
+
+def _spreads(facts: Facts, score: Row | None) -> list[dict[str, Any]]:
+    """Return where the score and the pillars lie in the spread of all rated enterprises."""
+    if not score:
+        return []
+    found = []
+    for code, column, key, top in (
+        ("enterprise.score", "score", "score", 103.0),
+        ("enterprise.public", "public_pct", "public", 100.0),
+        ("enterprise.market", "market_pct", "market", 100.0),
+    ):
+        value = score[column]
+        steps = facts.spreads.get(key, [])
+        found.append(
+            {
+                "code": code,
+                "value": value,
+                "svg": charts.strip(None if value is None else float(value), steps, top),
+                "median": steps[2] if len(steps) == 5 else None,
+                "words": _position(value, steps),
+            }
+        )
+    return found
+
+
+def _position(value: Any, steps: Any) -> str:
+    """Say in words where ``value`` lies among 10th, 25th, 50th, 75th and 90th percentile."""
+    if value is None or len(steps) != 5:
+        return ""
+    words = ("低于九成企业", "后四分之一", "低于中位", "高于中位", "前四分之一", "前一成")
+    return words[sum(value >= step for step in steps)]
+
+
+def _pillars(facts: Facts, uscc: str, score: Row | None, places: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return pillars with their domains and indicators, in the method's order."""
     indicators = facts.method.get("indicators", {})
     domains = facts.method.get("domains", {})
@@ -74,17 +106,17 @@ def _pillars(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]
                 "name": _name(facts.method.get("pillars", {}).get(pillar_code, {}), labels.PILLARS[pillar_code]),
                 "code": pillar_code,
                 "percent": score[f"{pillar_code}_pct"] if score and pillar_code != "bonus" else None,
-                "points": 0,
-                "max_points": 0,
                 "domains": {},
             },
         )
         shown = pillar["domains"].setdefault(
-            domain_code, {"name": _name(domain, ""), "points": 0, "max_points": 0, "indicators": []}
+            domain_code,
+            {"name": _name(domain, ""), "code": domain_code, "points": 0, "max_points": 0, "indicators": []},
         )
-        for part in (pillar, shown):
-            part["points"] += row["points"]
-            part["max_points"] += row["max_points"]
+        if row["is_available"]:
+            shown["points"] += row["points"]
+            shown["max_points"] += row["max_points"]
+        ids = list(row["evidence_ids"])
         shown["indicators"].append(
             {
                 "code": code,
@@ -94,10 +126,17 @@ def _pillars(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]
                 "max_points": row["max_points"],
                 "share": float(row["points"] / row["max_points"]) if row["max_points"] else 0.0,
                 "reason": row["reason_zh"],
-                "evidence": list(row["evidence_ids"])[:EVIDENCE_SHOWN],
-                "evidence_left": max(0, len(row["evidence_ids"]) - EVIDENCE_SHOWN),
+                "evidence": _linked(ids, places),
+                "evidence_left": max(0, len(ids) - EVIDENCE_SHOWN),
             }
         )
+    for pillar in pillars.values():
+        for domain_code, shown in pillar["domains"].items():
+            ratio = shown["points"] / shown["max_points"] if shown["max_points"] else None
+            steps = facts.spreads.get(domain_code, [])
+            shown["ratio"] = ratio
+            shown["svg"] = charts.strip(None if ratio is None else float(ratio), steps, 1.0)
+            shown["words"] = _position(ratio, steps)
     return [pillars[code] for code in labels.PILLARS if code in pillars]
 
 
@@ -105,74 +144,132 @@ def _name(entry: Mapping[str, Any], otherwise: str) -> str:
     return str(entry.get("name", {}).get("zh", otherwise))
 
 
-def _caps(facts: Facts, uscc: str, score: Row | None) -> list[dict[str, Any]]:
-    """Return caps and vetoes with what they rest on."""
+def _caps(score: Row | None, places: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return caps and vetoes with the decisions they rest on."""
     return [
         {
             "code": cap["code"],
             "reason": cap["reason_zh"],
             "until": cap.get("until"),
-            "evidence": cap.get("evidence_ids") or [],
-            "details": [
-                {**detail, "authority": labels.label(labels.AUTHORITIES, detail["authority_name"] or "")}
-                for detail in facts.cap_details.get((uscc, cap["code"]), [])[:EVIDENCE_SHOWN]
-            ],
+            "evidence": _linked(list(cap.get("evidence_ids") or []), places),
+            "decisions": cap.get("decisions") or [],
         }
         for cap in (score["caps"] if score else [])
     ]
 
 
 def _lift(facts: Facts, uscc: str, score: Row | None) -> dict[str, Any] | None:
-    """Return what would lift the enterprise, with the names of indicators and the evidence of what was lost."""
+    """Return what would lift the enterprise, with the names of indicators and records."""
     found = score["lift"] if score else None
     if not found:
         return None
     given = facts.method.get("indicators", {})
-    evidence = {row["indicator_code"]: list(row["evidence_ids"]) for row in facts.points.get(uscc, [])}
+    lost = {row["indicator_code"]: row for row in facts.points.get(uscc, [])}
 
     def named(row: Mapping[str, Any]) -> dict[str, Any]:
         code = row["indicator_code"]
-        return {**row, "name": _name(given.get(code, {}), code), "evidence": evidence.get(code, [])[:EVIDENCE_SHOWN]}
+        return {
+            **row,
+            "name": _name(given.get(code, {}), code),
+            "has_evidence": bool(lost.get(code, {}).get("evidence_ids")),
+        }
 
     ahead = found["next"]
     return {
         "lost": [named(row) for row in found["lost"]],
-        "records": found["records"],
+        "records": [
+            {
+                **record,
+                "tier_zh": facts.word("tier", record["tier_code"]),
+                "type_zh": facts.word("record_type", record["record_type_code"]),
+            }
+            for record in found["records"]
+        ],
         "next": {**ahead, "changes": [named(row) for row in ahead["changes"]]} if ahead else None,
     }
 
 
-def _figures(facts: Facts, regions: RegionTree, uscc: str, folder: Path) -> list[dict[str, Any]]:
-    """Return the two trends over the last months, with all enterprises together beside them."""
-    everyone = facts.all_enterprises_months
-    own = {row["month"]: row for row in facts.enterprise_months.get(uscc, [])}
-    months = sorted(everyone)[-TREND_MONTHS:]
-    if not months:
-        return []
+def method_changes(facts: Facts) -> list[dict[str, str]]:
+    """Return the months that were the first under another method than the month before."""
+    found, before = [], None
+    for month in sorted(facts.past_methods):
+        version = facts.past_methods[month]
+        if before is not None and version != before:
+            found.append({"month": month, "method_version": version, "before": before})
+        before = version
+    return found
+
+
+def _charts(facts: Facts, uscc: str) -> list[dict[str, Any]]:
+    """Return the trends of 24 months; a score is a month's last publication, and a new method is marked."""
+    months = facts.months
+    own = facts.enterprise_months.get(uscc, {})
+    past = {row["month"]: row for row in facts.past_scores.get(uscc, [])}
+    changed = [change["month"] for change in method_changes(facts) if change["month"] in months]
+    above = {month: facts.area_months.get((facts.areas.root, month), {}) for month in months}
     found = []
-    for column, title, is_ratio in (
-        ("complaints_per_1k_household_months", "每千户月有责诉求（件）", False),
-        ("resolved_within_24h_ratio", "24小时解决率", True),
+    for name, rows, column, beside in (
+        ("enterprise.past_score", past, "score", None),
+        ("enterprise.rate", own, "complaints_per_1k_household_months", None),
+        ("enterprise.within_24h", own, "resolved_within_24h_ratio", "resolved_within_24h_ratio"),
     ):
-        lines = [
-            charts.Series("本企业", values(own, months, column)),
-            charts.Series(f"{regions.names[regions.root]}全部企业", values(everyone, months, column), is_main=False),
-        ]
+        entry = figure(name)
+        lines = [charts.Series("本企业", [_number(rows.get(month), column) for month in months])]
+        if beside:
+            name_above = f"{facts.areas.names[facts.areas.root]}全部诉求"
+            lines.append(charts.Series(name_above, [_number(above[month], beside) for month in months], is_main=False))
+        known = sum(value is not None for value in lines[0].values)
+        if not known or (name == "enterprise.past_score" and known < 2):
+            continue
         found.append(
             {
-                "title": title,
-                "svg": charts.trend(months, lines, folder=folder, is_ratio=is_ratio),
-                "months": months,
+                "code": name,
+                "svg": charts.trend(
+                    months, lines, is_ratio=entry.unit == "ratio", marks=changed if column == "score" else ()
+                ),
                 "lines": lines,
-                "is_ratio": is_ratio,
-                "digits": 2,
+                "months": [
+                    {"month": month, "value": rows[month][column] if month in rows else None}
+                    for month in reversed(months)
+                ],
             }
         )
     return found
 
 
-def values(rows: Mapping[str, Row], months: list[str], column: str) -> list[float | None]:
-    """Return ``column`` for each of ``months`` as floats for drawing; None where there is no figure."""
+def _number(row: Row | None, column: str) -> float | None:
+    return None if not row or row.get(column) is None else float(row[column])
+
+
+def _funnel(facts: Facts, uscc: str, cloud: tuple[float, float, float, float] | None) -> dict[str, Any] | None:
+    """Return the enterprise's observed and expected complaints, and where its mark lies over the shared cloud, in %."""
+    row = facts.exposures.get(uscc)
+    if row is None or cloud is None or not row["denominator"]:
+        return None
+    ratio = row["numerator"] / row["denominator"]
+    left, top, width, height = cloud
+    x, y = charts.funnel_place(float(row["denominator"]), float(ratio), facts.most_expected)
+    return {
+        **row,
+        "raw_ratio": ratio,
+        "x": round(100 * (left + x * charts.FUNNEL_WIDTH) / width, 2),
+        "y": round(100 * (top + y * charts.FUNNEL_HEIGHT) / height, 2),
+    }
+
+
+def funnel_points(facts: Facts) -> list[tuple[float, float]]:
+    """Return (expected, observed ÷ expected) of every enterprise with something to expect."""
     return [
-        float(rows[month][column]) if month in rows and rows[month][column] is not None else None for month in months
+        (float(row["denominator"]), float(row["numerator"] / row["denominator"]))
+        for row in facts.exposures.values()
+        if row["denominator"]
+    ]
+
+
+def _served(facts: Facts, uscc: str) -> list[dict[str, Any]]:
+    """Return the leaf areas in which the enterprise manages communities, with their number."""
+    return [
+        {"name": facts.areas.names[code], "href": f"../area/{code}.html", "count": count}
+        for code in sorted(facts.enterprise_areas.get(uscc, ()))
+        if not facts.areas.children.get(code) and (count := facts.served.get((code, uscc), 0))
     ]

@@ -71,3 +71,8 @@ def day(value: date | str | None) -> str:
 def month_zh(month: str) -> str:
     """Write a month such as 2026-10 as 2026年10月."""
     return f"{month[:4]}年{int(month[5:7])}月"
+
+
+def authority(name: str) -> str:
+    """Write an authority: the word for a code, or the name as the record gives it."""
+    return label(AUTHORITIES, name)

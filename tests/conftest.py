@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["region_pages"]  # fixtures of a region whose pages are built
+
 # Before any package reads its settings: tests never touch the .data of a person's checkout.
 _ROOT = Path(tempfile.mkdtemp(prefix="property-credit-tests-"))
 _ROOT.chmod(0o755)

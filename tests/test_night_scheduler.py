@@ -143,7 +143,8 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
         assert dates == [(NIGHT,)]  # handed on from asset to asset
         assert published == (1,) and waiting == (0,)
         assert client.get(f"http://127.0.0.1:{served.api}/healthz").is_success
-        assert client.get(f"http://127.0.0.1:{served.pages}/{NIGHT:%Y-%m}/index.html").is_success
+        page = client.get(f"http://127.0.0.1:{served.pages}/{NIGHT:%Y-%m}/index.html")
+        assert (page.status_code, page.headers["location"]) == (303, "/sign-in")  # nobody has signed in
         assert all(_is_alive(process.pid) for process in processes.values())
     assert not [name for name, process in processes.items() if _is_alive(process.pid)]
 

@@ -1,45 +1,35 @@
-"""The month's pages over a small region: what they show, what they never show, and that they are the same each time."""
+"""The month's pages over a small real region: every number is the warehouse's, and nothing else is there."""
 
+import csv
 import hashlib
+import io
 import re
-import shutil
-from datetime import date, timedelta
+from collections import Counter
+from datetime import date
+from decimal import Decimal
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-import scorecard_rows
-from grade_rows import add_run, uscc
-from scorecard_rows import NIGHT
+import scorecard_figures
+from region_pages import NIGHT
 
-from publishing.publish import publish
-from scorecards import labels
+from scorecards import charts, figures, labels
+from scorecards.areas import tree
 from scorecards.build import build
-from scorecards.charts import Series, trend
+from scorecards.downloads import csv_bytes, safe
 from scorecards.errors import ScorecardError
-from scorecards.regions import tree
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 
-ENTERPRISES = 10
-
-
-@pytest.fixture
-def pages(warehouse_database):
-    scorecard_rows.add_marts(ENTERPRISES)
-    scorecard_rows.publish_night(ENTERPRISES)
-    folder = get_settings().data_dir / "pages"
-    shutil.rmtree(folder, ignore_errors=True)
-    yield folder / "2026-10"
-    shutil.rmtree(folder, ignore_errors=True)
+FIGURE = re.compile(r'data-figure="([^/"]+)/([^"]*)" data-value="([^"]*)"')
+TOLERANCE = Decimal("1e-12")
 
 
 class Links(HTMLParser):
-    """Collects links, anything that would be fetched, and checks that tags nest."""
+    """Collects links, ids and anything that would be fetched, and checks that tags nest."""
 
     VOID = {"meta", "br", "link", "img", "input", "hr"}
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__()
         self.links, self.fetched, self.ids, self._open = [], [], [], []
         self.feed(text)
@@ -49,8 +39,8 @@ class Links(HTMLParser):
         found = dict(attributes)
         if tag == "a":
             self.links.append(found["href"])
-        if tag in ("script", "link", "img", "iframe", "object", "embed") or "src" in found:
-            self.fetched.append(tag)
+        if "src" in found or tag in ("link", "iframe", "object", "embed"):
+            self.fetched.append(found.get("src") or found.get("href"))
         if "id" in found:
             self.ids.append(found["id"])
         if tag not in self.VOID:
@@ -60,118 +50,185 @@ class Links(HTMLParser):
         assert self._open.pop() == tag
 
 
-def text_of(path: Path) -> str:
+def text_of(html):
     """Return a page's words without tags, spaces collapsed."""
-    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", path.read_text(encoding="utf-8"), flags=re.S))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
-def test_build__a_night__one_page_for_the_index_each_district_and_each_enterprise(pages):
-    written = build(NIGHT)
-    assert written[0] == pages / "index.html"
-    assert [path.name for path in written[1:4]] == ["150203.html", "150204.html", "150207.html"]
-    assert {path.stem for path in written[4:]} == {uscc(n) for n in range(ENTERPRISES)}
-    assert all(path.stat().st_size < 300_000 for path in written)
+def test_site__a_night__a_page_for_every_area_and_every_published_enterprise(region):
+    with connect() as connection:
+        areas = {code for (code,) in connection.execute("select area_code from marts.mart_scorecards__area_states")}
+        uscc = {code for (code,) in connection.execute("select uscc from publishing.current_grades")}
+    levels = Counter(len(code) for code in areas)
+    assert levels[9] > 0, "streets"
+    assert {path.stem for path in region.folder.glob("area/*.html") if "." not in path.stem} == areas
+    assert {path.stem for path in region.folder.glob("enterprise/*.html")} == uscc
+    assert all(path.stat().st_size <= 300_000 for path in region.pages())
 
 
-def test_build__every_page__fetches_nothing_and_every_link_is_there(pages):
-    for path in build(NIGHT):
-        parsed = Links(path.read_text(encoding="utf-8"))
-        assert parsed.fetched == []
-        assert len(parsed.ids) == len(set(parsed.ids))
-        assert all((path.parent / link).resolve().exists() for link in parsed.links)
-        outside = set(re.findall(r"(?:https?:)?//[^\s\"'<]+", path.read_text(encoding="utf-8")))
-        assert outside <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+def test_every_figure__on_every_page__is_what_the_warehouse_says(region):
+    """Walks all pages: each number is computed again by a statement of its own, none is left out."""
+    shown = Counter()
+    seen: dict[str, dict[str, Decimal]] = {}
+    for path in region.pages():
+        for code, subject, value in FIGURE.findall(path.read_text(encoding="utf-8")):
+            shown[code] += 1
+            before = seen.setdefault(code, {}).setdefault(subject, Decimal(value))
+            assert before == Decimal(value), f"{code}/{subject} differs between pages"
+    catalogue = set(figures.catalogue())
+    assert set(shown) <= catalogue
+    assert catalogue - set(shown) == set(scorecard_figures.UNSEEN), "a figure that no page shows"
+    wrong = []
+    with connect() as connection:
+        for code, subjects in sorted(seen.items()):
+            statement = scorecard_figures.STATEMENTS[code].replace("{month}", "2026-10").replace("{night}", str(NIGHT))
+            known = {str(subject): value for subject, value in connection.execute(statement)}
+            for subject, value in subjects.items():
+                expected = known.get(subject)
+                if expected is None or abs(Decimal(str(expected)) - value) > TOLERANCE:
+                    wrong.append(f"{code}/{subject}: page {value}, warehouse {expected}")
+    assert not wrong, "\n".join(wrong[:400]) + f"\n{len(wrong)} of {sum(map(len, seen.values()))}"
+    assert sum(shown.values()) > 5_000
 
 
-def test_build__twice_and_from_nothing__same_bytes_and_untouched_files(pages):
-    def digests():
-        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in build(NIGHT)}
+def test_every_link__leads_somewhere__and_nothing_is_fetched_from_elsewhere(region):
+    parsed = {path: Links(path.read_text(encoding="utf-8")) for path in region.pages()}
+    on_demand = {".pdf", ".xlsx"}
+    for path, page in parsed.items():
+        assert len(page.ids) == len(set(page.ids)), path
+        for link in page.links:
+            if link == "/sign-out":  # hidden unless it is served
+                continue
+            address, _, anchor = link.partition("#")
+            target = (path.parent / address).resolve() if address else path
+            if target.suffix in on_demand and path.stem in target.name:
+                continue
+            assert target.exists(), f"{path.name}: {link}"
+            if anchor and target.suffix == ".html":
+                assert anchor in parsed[target].ids, f"{path.name}: {link}"
+        assert all((path.parent / one).resolve().exists() for one in page.fetched)
+        assert "http://" not in path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
 
-    first = digests()
-    stamps = {path: path.stat().st_mtime_ns for path in first}
-    assert digests() == first
-    assert {path: path.stat().st_mtime_ns for path in first} == stamps
-    shutil.rmtree(pages.parent)
-    assert digests() == first
+
+def test_definitions__every_figure__is_one_click_away(region):
+    defined = Links(region.text("definitions.html")).ids
+    assert set(figures.catalogue()) <= set(defined)
+    linked = set(re.findall(r'definitions\.html#([^"]+)"', "".join(path.read_text() for path in region.pages())))
+    assert linked <= set(defined) and len(linked) > 50
 
 
-def test_enterprise_page__graded__shows_grade_validity_points_reasons_and_evidence(pages):
-    build(NIGHT)
-    words = text_of(pages / f"enterprise/{uscc(0)}.html")
+def test_drill_down__from_the_autonomous_region__reaches_a_complaint_id(region):
+    page, way = "area/150000.html", []
+    while len(way) < 6:
+        html = region.text(page)
+        ids = re.findall(r'<li id="ev-(MSB\d+)"', html)
+        if ids:
+            break
+        table = html[html.index('id="by-complaints"') :]
+        rows = re.findall(r'href="(\d+)\.html#complaints" data-figure="complaints\.count/\1" data-value="(\d+)"', table)
+        most = max(rows, key=lambda row: int(row[1]))[0]
+        way.append(most)
+        page = f"area/{most}.html"
+    assert [len(code) for code in way] == [6, 6, 9]
+    with connect() as connection:
+        row = connection.execute(
+            "select street_code from marts.fct_complaints join marts.dim_community using (community_id) "
+            "where complaint_id = %s",
+            (ids[0],),
+        ).fetchone()
+    assert row == (way[-1],)
+
+
+def test_pages__persons_and_what_they_wrote__are_nowhere(region):
+    with connect() as connection:
+        texts = [
+            one
+            for row in connection.execute(
+                "select distinct reporter_name, reporter_phone, title, content from raw.complaints limit 4000"
+            )
+            for one in row
+            if one and len(one) > 3
+        ]
+        texts = set(texts) - {word for (word,) in connection.execute("select label_zh from staging.codes")}
+    assert len(texts) > 100
+    site = "".join(
+        path.read_text(encoding="utf-8") for path in region.folder.rglob("*") if path.suffix in (".html", ".csv", ".js")
+    )
+    assert [one for one in texts if one in site] == []
+
+
+def test_build__again__same_bytes_and_untouched_files(region):
+    stamps = {path: path.stat().st_mtime_ns for path in region.folder.rglob("*") if path.is_file()}
+    again = build(NIGHT)
+    assert (again.pages_sha256, again.edition_id) == (region.report.pages_sha256, region.report.edition_id)
+    assert again.written_count == 0 and again.is_as_published
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_enterprise_page__graded__shows_points_evidence_spread_and_what_lifts(region):
+    with connect() as connection:
+        uscc, score = connection.execute(
+            "select uscc, score from scoring.grades where status_code = 'rated' and caps <> '[]' "
+            "and lift is not null order by uscc limit 1"
+        ).fetchone()
+    html = region.text(f"enterprise/{uscc}.html")
+    words = text_of(html)
     for expected in (
-        "自 2026-11-01 起有效",
-        "方法 2026.1",
-        "91.25",
-        "P02 双随机检查不合格率",
-        "加权不合格 1 项，检查 9 项，收缩后 0.010",
-        "evidence-P02-2",
-        "每千户月有责诉求",
+        "公共信用",
+        "市场信用",
+        "合规",
+        "资金",
+        "响应",
+        "如何提升",
+        "失分最多",
         "等级沿革",
+        "最早可修复",
+        "实际诉求与预期诉求",
+        "否决与封顶",
     ):
         assert expected in words
-    assert re.search(r"M09 \S+ 未计分", words)
-    assert re.search(r"合规 [\d.]+ / 20 ", words)
+    assert f'data-figure="enterprise.score/{uscc}" data-value="{score}"' in html
+    assert re.search(r"证据 \d+ 条", words)
 
 
-def test_enterprise_page__veto_status_and_reasons__stand_with_their_basis(pages):
-    build(NIGHT)
-    veto = text_of(pages / f"enterprise/{uscc(2)}.html")
-    assert "挪用维修资金：等级限为 B" in veto and "《物业管理条例》第六十条" in veto and "包住建罚〔2026〕7号" in veto
-    unrated = text_of(pages / f"enterprise/{uscc(3)}.html")
-    assert "24个月内没有检查记录" in unrated and "试算，不据以授予等级" in unrated
-    assert "严重失信" in text_of(pages / f"enterprise/{uscc(4)}.html")
-
-
-def test_pages__name_with_markup__is_text_everywhere(pages):
-    for path in build(NIGHT):
-        assert "<script" not in path.read_text(encoding="utf-8")
-    assert "测试&lt;script&gt;alert(1)&lt;/script&gt;&amp;物业" in (pages / "index.html").read_text(encoding="utf-8")
-
-
-def test_pages__stale_and_missing_feeds__say_so_with_their_age(pages):
-    for path in build(NIGHT):
-        words = text_of(path)
-        assert "数据陈旧 STALE 双随机检查（已 46 天未更新）、第三方满意度（未接入）" in words
-        assert "▲ 数据陈旧 STALE · 46 天" in words
-
-
-def test_index__shares_changes_and_targets__are_what_was_published(pages):
-    build(NIGHT)
-    words = text_of(pages / "index.html")
-    assert "10 家企业" in words
+def test_street_page__its_communities__are_all_there_with_their_evidence(region):
     with connect() as connection:
-        counts = connection.execute("select grade, count(*) from publishing.current_grades group by 1").fetchall()
-    for grade, count in counts:
-        if grade:
-            assert f"{count} {grade} {count * 10}%" in words
-    assert re.search(r"本月等级变动 \S+ A → AA 2026-11-01 起", words)
-    assert re.search(r"AA级以上企业 2 2026：12家 ▲ 未达到 包头市三年行动方案 一", words)
-    assert "业委会党员比例 — 2026：不低于50% ○ 暂无数据" in words
+        street, count = connection.execute(
+            "select street_code, count(*) from marts.dim_community group by 1 order by 2 desc limit 1"
+        ).fetchone()
+        complaints = {
+            one
+            for (one,) in connection.execute(
+                "select complaint_id from marts.fct_complaints join marts.dim_community using (community_id) "
+                "where street_code = %s and submitted_on >= '2026-10-01' and status_code <> 'withdrawn'",
+                (street,),
+            )
+        }
+    html = region.text(f"area/{street}.html")
+    assert len(set(re.findall(r'id="c-([^"]+)"', html))) == count
+    rows = list(
+        csv.DictReader(io.StringIO((region.folder / f"area/{street}.evidence.csv").read_bytes().decode("utf-8-sig")))
+    )
+    assert {row["证据编号"] for row in rows if row["种类"] == "诉求"} == complaints
 
 
-def test_build__grades_held_back_by_a_gate__page_says_how_old_they_are(pages):
-    build(NIGHT)
-    build(NIGHT + timedelta(days=2))
-    assert "等级为 2 天前所发布" in text_of(pages.parent / "2026-11/index.html")
-    assert "天前所发布" not in text_of(pages / "index.html")
+def test_kpis__lights__differ_in_shape_and_words(region):
+    html = region.text("area/150200.html")
+    lights = set(re.findall(r'class="light (\w+)"><i aria-hidden="true">(.)</i> ([^<]+)<', html))
+    assert len({shape for _, shape, _ in lights}) == len({kind for kind, _, _ in lights}) >= 2
+    assert "12家" in html and "包头市三年行动方案 一" in html
 
 
-def test_build__past_date__shows_what_was_published_then(pages):
-    later = NIGHT + timedelta(days=10)
-    publish(add_run(later, {uscc(n): {"grade": "B"} for n in range(ENTERPRISES)}), later)
-    build(NIGHT)
-    assert "AA" in text_of(pages / f"enterprise/{uscc(0)}.html")
-    build(later)
-    words = text_of(pages.parent / f"2026-11/enterprise/{uscc(0)}.html")
-    assert "2026-11-11" in words and "暂不评级的原因" not in words
-
-
-def test_build__enterprise_no_longer_shown__its_page_goes(pages):
-    stray = pages / "enterprise/gone.html"
-    stray.parent.mkdir(parents=True)
-    stray.write_text("old")
-    build(NIGHT)
-    assert not stray.exists()
+def test_map__city_and_autonomous_region__every_place_once_even_without_data(region):
+    with connect() as connection:
+        places = {
+            name for (name,) in connection.execute("select region_name from marts.dim_region where level_code = 'city'")
+        }
+    html = region.text("area/150000.html")
+    tiles = re.findall(r'<li class="(\w+)" style="grid-column:(\d+);grid-row:(\d+)">(?:<a [^>]+>|<span>)([^<]+)<', html)
+    assert {tile[3] for tile in tiles} == places and len(places) == 12
+    assert len({tile[1:3] for tile in tiles}) == 12, "two tiles in one place"
+    assert ("silent" in {tile[0] for tile in tiles}) and "无数据" in html
 
 
 def test_build__nothing_published__says_what_to_do(warehouse_database):
@@ -179,39 +236,102 @@ def test_build__nothing_published__says_what_to_do(warehouse_database):
         build(NIGHT)
 
 
-def test_build__marts_missing__says_which(warehouse_database):
-    publish(add_run(NIGHT, {uscc(0): {}}), NIGHT)
-    with pytest.raises(ScorecardError, match=r"marts\.mart_scoring__caps.*build the warehouse first"):
-        build(NIGHT)
+def test_build__a_month_that_was_never_built__says_what_to_do(region):
+    with pytest.raises(ScorecardError, match="no pages were ever built for 2026-12, and the marts hold 2026-10-31"):
+        build(date(2026, 12, 31))
 
 
-def test_trend__gaps_ratio_and_nothing__are_drawn_or_left_out(tmp_path):
-    months = [f"2026-{month:02d}" for month in range(1, 7)]
-    drawn = trend(months, [Series("甲", [0.5, None, 0.7, 0.9, None, 0.8])], folder=tmp_path, is_ratio=True)
-    assert drawn.startswith("<svg aria-hidden") and "100%" in drawn and "role=" not in drawn
-    assert len(list(tmp_path.glob("*.svg"))) == 1
-    assert trend(months, [Series("甲", [None] * 6)], folder=tmp_path) == ""
+def test_figures__not_in_the_catalogue__cannot_be_shown():
+    with pytest.raises(ScorecardError, match=r"no figure 'made\.up'"):
+        figures.shown("made.up", "150200", 1)
 
 
-def test_tree__city_and_several_cities__root_is_the_lowest_that_holds_all():
-    regions = {
-        "150000": {"region_name": "内蒙古自治区", "parent_region_code": None},
-        "150100": {"region_name": "呼和浩特市", "parent_region_code": "150000"},
-        "150102": {"region_name": "新城区", "parent_region_code": "150100"},
-        "150200": {"region_name": "包头市", "parent_region_code": "150000"},
-        "150203": {"region_name": "昆都仑区", "parent_region_code": "150200"},
-        "150204": {"region_name": "青山区", "parent_region_code": "150200"},
-    }
-    city = tree(regions, {"150203", "150204", "150200", "150000"})
-    assert (city.root, city.all()) == ("150200", ["150200", "150203", "150204"])
-    assert tree(regions, {"150203"}).root == "150203"
-    whole = tree(regions, {"150203", "150102"})
-    assert whole.path("150203") == ["150000", "150200", "150203"]
-    assert whole.below("150100") == {"150100", "150102"}
-    with pytest.raises(ScorecardError, match="does not know 999999"):
-        tree(regions, {"999999"})
-    with pytest.raises(ScorecardError, match="no region has any data"):
-        tree(regions, set())
+def test_shown__markup_in_a_subject__stays_text():
+    html = figures.shown("complaints.count", '"><script>', 3, "#x")
+    assert "<script>" not in html
+
+
+def test_change__better_and_worse__are_told_in_words_and_arrow():
+    assert "▼ 较上月降 2" in figures.change("complaints.count", 3, 5) and "good" in figures.change(
+        "complaints.count", 3, 5
+    )
+    assert "bad" in figures.change("complaints.within_24h", Decimal("0.7"), Decimal("0.8"))
+    assert "10.0 个百分点" in figures.change("complaints.within_24h", Decimal("0.7"), Decimal("0.8"))
+    assert "与上月持平" in figures.change("complaints.rate", Decimal("2.611"), Decimal("2.612"))
+    assert "上月无数据" in figures.change("complaints.rate", Decimal("2.6"), None)
+
+
+def test_trend__line__lies_where_vega_would_have_drawn_it():
+    import vl_convert
+
+    months = [f"2025-{month:02d}" for month in range(1, 13)]
+    values = [3, 4, 5, 2, 6, 1, 2, 3, 4, 5, 6, 6.1]
+    top = charts.round_top(max(values))
+    spec = charts.trend_spec(months, top, is_ratio=False)
+    rows = [{"month": month, "value": value} for month, value in zip(months, values, strict=True)]
+    drawn = vl_convert.vegalite_to_svg(spec | {"datasets": {"points": rows}})
+    theirs = [float(one) for one in re.findall(r"[\d.]+", re.findall(r' d="(M[^"]+L[^"]+)"', drawn)[-1])]
+    ours = [float(one) for one in re.findall(r"[\d.]+", charts.line_path(values, top))]
+    assert theirs == pytest.approx(ours, abs=0.06)
+    whole = charts.trend(months, [charts.Series("甲", values)], marks=["2025-06"])
+    assert whole.startswith("<svg aria-hidden") and "role=" not in whole and whole.count("stroke-dasharray") == 1
+    assert charts.trend(months, [charts.Series("甲", [None] * 12)]) == ""
+
+
+def test_line_path__a_month_without_a_value__breaks_the_line():
+    assert charts.line_path([1.0, None, 2.0], 2.0).count("M") == 2
+
+
+def test_csv__formulas_and_names__stay_text_in_excel():
+    content = csv_bytes(("名称", "数"), [("=1+1", Decimal("-3.5")), ("@cmd", None), ("正常，有逗号", 2)])
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert rows == [["名称", "数"], ["'=1+1", "-3.5"], ["'@cmd", ""], ["正常，有逗号", "2"]]
+    assert safe("\t=x") == "'\t=x"
+
+
+def test_workbook__read_back__typed_cells_frozen_head_no_formula(region):
+    from openpyxl import load_workbook
+
+    book = load_workbook(region.folder / "area/150203.xlsx")
+    assert book.sheetnames == ["指标", "分地区", "企业", "小区", "证据"]
+    figures_of = {row[0].value: row[2].value for row in book["指标"].iter_rows(min_row=2)}
+    shown = dict(
+        re.findall(r'data-figure="([a-z._0-9]+)/150203" data-value="([^"]+)"', region.text("area/150203.html"))
+    )
+    assert Decimal(str(figures_of["complaints.rate"])) == Decimal(shown["complaints.rate"])
+    assert figures_of["complaints.count"] == int(shown["complaints.count"])
+    evidence = book["证据"]
+    assert evidence.freeze_panes == "C2" and evidence["A1"].font.bold
+    assert type(evidence["F2"].value).__name__ == "datetime" and evidence["F2"].number_format == "yyyy-mm-dd"
+    assert all(cell.data_type != "f" for sheet in book for row in sheet.iter_rows() for cell in row)
+
+
+def test_workbook__text_like_a_formula__stays_text():
+    from openpyxl import load_workbook
+
+    from scorecards.downloads import Workbook
+
+    book = Workbook()
+    book.sheet("甲", [("名称", 10)], [["=HYPERLINK(1)"], ["+1"], ["@x"]])
+    read = load_workbook(io.BytesIO(book.content(NIGHT)))["甲"]
+    assert [cell.data_type for cell in read["A"]] == ["s"] * 4 and read["A2"].value == "=HYPERLINK(1)"
+
+
+def test_tree__unknown_area_and_none__say_so():
+    areas = [
+        {"area_code": "150000", "area_name": "内蒙古自治区", "parent_area_code": None, "level_code": "region"},
+        {"area_code": "150200", "area_name": "包头市", "parent_area_code": "150000", "level_code": "city"},
+        {"area_code": "150300", "area_name": "乌海市", "parent_area_code": "150000", "level_code": "city"},
+        {"area_code": "150203", "area_name": "昆都仑区", "parent_area_code": "150200", "level_code": "district"},
+    ]
+    found = tree(areas, {"150203"})
+    assert (found.root, found.all(), found.silent["150000"]) == ("150000", ["150000", "150200", "150203"], ["150300"])
+    assert found.below("150200") == {"150200", "150203"} and found.path("150203") == ["150000", "150200", "150203"]
+    with pytest.raises(ScorecardError, match="no area is called 999999"):
+        tree(areas, {"999999"})
+    with pytest.raises(ScorecardError, match="no area has any data"):
+        tree(areas, set())
 
 
 @pytest.mark.parametrize(
@@ -230,3 +350,12 @@ def test_tree__city_and_several_cities__root_is_the_lowest_that_holds_all():
 )
 def test_labels__numbers_and_dates__are_written_one_way(written, expected):
     assert written == expected
+
+
+def test_site__all_files__are_the_hash_that_the_build_noted(region):
+    digest = hashlib.sha256()
+    for path in sorted(
+        path.relative_to(region.folder).as_posix() for path in region.folder.rglob("*") if path.is_file()
+    ):
+        digest.update(f"{path} {hashlib.sha256((region.folder / path).read_bytes()).hexdigest()}\n".encode())
+    assert digest.hexdigest() == region.report.pages_sha256

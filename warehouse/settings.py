@@ -47,6 +47,13 @@ class Settings(BaseSettings):
     keys_dir: Path | None = Field(
         default=None, description="Private signing keys, one file each; back it up apart. Default: DATA_DIR/keys."
     )
+    pages_dir: Path | None = Field(
+        default=None, description="Where each month's pages are written. Default: DATA_DIR/pages."
+    )
+    pages_session_secret: SecretStr | None = Field(
+        default=None, description="What the pages' sessions are signed with. Default: a file of our own in KEYS_DIR."
+    )
+    pages_https: bool = Field(default=False, description="The pages are served through TLS: cookies only travel there.")
     complaints_api_url: str | None = Field(default=None, description="Base address of the 码上办 complaints API.")
     supervision_limits: Path | None = Field(
         default=None, description="Clocks of 码上办 supervision, a YAML file. Default: supervision/limits.yml."
@@ -64,7 +71,7 @@ class Settings(BaseSettings):
     def model_post_init(self, _context: object) -> None:
         """Make the folders absolute."""
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().resolve())
-        for name in ("landing", "archive", "keys"):
+        for name in ("landing", "archive", "keys", "pages"):
             folder = getattr(self, f"{name}_dir") or self.data_dir / name
             object.__setattr__(self, f"{name}_dir", folder.expanduser().resolve())
 

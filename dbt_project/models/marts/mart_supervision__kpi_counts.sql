@@ -21,7 +21,12 @@ enterprises as (
 
 region_months as (
 
-  select * from {{ ref('mart_scorecards__region_months') }}
+  select
+    months.*,
+    regions.region_code
+  from {{ ref('mart_scorecards__area_months') }} as months
+  inner join {{ ref('dim_region') }} as regions
+    on regions.region_code = months.area_code
 
 ),
 

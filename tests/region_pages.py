@@ -1,0 +1,104 @@
+"""A small region that went through a real night, for the tests of the pages: graded, supervised, published."""
+
+import contextlib
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from warehouse import connection as ground
+from warehouse.business_date import end_of
+from warehouse.settings import get_settings
+from warehouse.stages import StoppedByGate
+
+NIGHT = date(2026, 10, 31)
+SEED = 5
+
+
+@dataclass(frozen=True)
+class Region:
+    """A published region: its database and its site."""
+
+    database: str
+    folder: Path
+    report: Any  # scorecards.build.BuildReport
+
+    def text(self, path: str) -> str:
+        """Return a file of the site."""
+        return (self.folder / path).read_text(encoding="utf-8")
+
+    def pages(self) -> list[Path]:
+        """Return every page, in order of path."""
+        return sorted(self.folder.rglob("*.html"))
+
+
+@contextlib.contextmanager
+def database_of(template: str):
+    """A database copied from ``template`` in the environment for the length of the block; gives its name."""
+    name = f"pages_{uuid.uuid4().hex[:12]}"
+    maintenance = ground.parameters(database="postgres")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"create database {name} template {template}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_DATABASE", name)
+        get_settings.cache_clear()
+        yield name
+    get_settings.cache_clear()
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def graded_region(migrated_template, tmp_path_factory):
+    """The name of a database in which a small region's night was ingested, built, supervised, graded and published."""
+    from cli import oversight_steps, steps, supervision_steps, watch_steps
+    from ingestion.describe import feed_names
+    from simulation import complaints_api
+    from simulation.region import simulate
+
+    home = tmp_path_factory.mktemp("region")
+    simulate(preset="hamlet", seed=SEED, out=home, through=NIGHT, nights=0, dirt=True)
+    with database_of(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANDING_DIR", str(home / "landing"))
+        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
+        with complaints_api.running(home / "complaints_api") as api:
+            patch.setenv("COMPLAINTS_API_URL", api)
+            get_settings.cache_clear()
+            first = ("enterprises", "communities", "contracts")  # the others refer to them
+            for feed in (*first, *(name for name in feed_names() if name not in first)):
+                with contextlib.suppress(StoppedByGate):  # the region is dirty on purpose
+                    steps.ingest(feed, NIGHT)
+            steps.build_models(NIGHT)
+            supervision_steps.raise_alerts(NIGHT)
+            oversight_steps.keep_clocks(NIGHT)
+            watch_steps.judge_complaints(end_of(NIGHT) - timedelta(seconds=1))
+            steps.check_score_inputs(NIGHT)
+            steps.grade_enterprises(NIGHT)
+            steps.publish_grades(NIGHT)
+        with psycopg.connect(**ground.parameters(database="postgres"), autocommit=True) as opened:
+            opened.execute(  # connections that dbt and the gates keep: a database in use cannot be copied
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)
+            )
+        yield name
+
+
+@pytest.fixture(scope="module")
+def region(graded_region, tmp_path_factory):
+    """The region's pages of the night, built from a database of their own."""
+    from scorecards.build import build
+
+    with database_of(graded_region) as name, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAGES_DIR", str(tmp_path_factory.mktemp("pages")))
+        get_settings.cache_clear()
+        report = build(NIGHT)
+        yield Region(name, report.folder, report)
+
+
+def is_ci() -> bool:
+    """Return whether a missing browser is a failure (`.ci/run` says so) rather than a reason to skip."""
+    return os.environ.get("BROWSER_REQUIRED") == "1"
