@@ -23,6 +23,7 @@ FOLDER = Path(__file__).resolve().parent
 SIZES = {  # what each benchmark is told for its size; every one writes the file that --out names
     "full": {
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
+        "ingest_feeds": ["--preset", "city", "--workbook-rows", "200000"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
         "build_pages": ["--enterprises", "6000", "--communities", "20000", "--at-most", "90"],
         "validate_region": ["--preset", "province"],
@@ -34,6 +35,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
+        "ingest_feeds": ["--preset", "hamlet", "--workbook-rows", "20000"],
         "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
         "build_pages": ["--enterprises", "600", "--communities", "2000"],
         "validate_region": ["--preset", "town"],
