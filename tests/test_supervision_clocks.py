@@ -10,6 +10,7 @@ import pytest
 from delivery_world import QUICK, use_sandbox
 from typer.testing import CliRunner
 
+from cli import oversight_steps
 from cli.main import app
 from publishing import sandbox_process
 from publishing.notices import queue_notices
@@ -299,6 +300,20 @@ def test_decision__by_the_original_officer__is_told_to_the_city_once(office):
             "select level_code, region_code, uscc from supervision.notices where kind_code = 'decider_conflict'"
         ).fetchall()
     assert found == [("city", "150200", USCC)]
+
+
+def test_step__with_the_marts_of_another_night__leaves_the_clocks_alone(office):
+    office(DUE, subject())
+    for night, status in ((DUE, "due"), (DUE + timedelta(days=1), "overdue")):
+        with connect("pc_dbt") as connection:
+            connection.execute(
+                "select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 1)", (night,)
+            )
+        oversight_steps.keep_clocks(DUE + timedelta(days=1))
+        assert clock()[2] == status
+    with connect("pc_gatekeeper") as connection:
+        messages = connection.execute("select message from ops.stage_runs where step = 'keep_clocks'").fetchall()
+    assert messages == [("1 clocks changed, 1 notices; 0 run, 1 late",)]
 
 
 def test_command__lists_what_is_open_and_refuses_an_unknown_status(office):
