@@ -12,6 +12,7 @@ create temporary table verdicts (
   title_zh text not null, minutes integer not null, due_at timestamptz not null, is_missed boolean not null,
   is_met boolean not null, ended_at timestamptz, is_withdrawn boolean not null, is_raised_before boolean not null
 ) on commit drop;
+create temporary table standing (like supervision.escalations) on commit drop;
 create temporary table places (complaint_id text primary key, region_code text not null, street_code text, uscc text)
   on commit drop;
 create temporary table moves (
@@ -55,6 +56,16 @@ from supervision.open_complaints as known
 where next_at <= %(as_of)s and not exists (select from judged where judged.complaint_id = known.complaint_id)
 """
 
+# What was raised before of the complaints at hand. With `offset 0` the planner looks each up by the index:
+# it would read the whole history of escalations instead, which is what no tick must cost.
+RECALL = """
+insert into standing
+select found.* from judged
+cross join lateral (
+  select * from supervision.escalations where escalations.complaint_id = judged.complaint_id offset 0
+) as found
+"""
+
 # what was raised keeps its limit; a kind is met by its first evidence: who solved it has handled it and responded
 JUDGE = """
 insert into verdicts
@@ -74,7 +85,7 @@ from (
   from judged
   cross join jsonb_to_recordset(%(kinds)s)
     as kinds (kind_code text, level_code text, minutes integer, title_zh text)
-  left join supervision.escalations as before
+  left join standing as before
     on before.escalation_id = judged.complaint_id || '/' || kinds.kind_code
 ) as timed
 where is_supervised or is_raised_before
@@ -124,41 +135,26 @@ order by verdicts.due_at, verdicts.escalation_id
 on conflict (escalation_id) do nothing
 """
 
-# evidence and state of what was raised before; `moves` holds those whose state is another now
-CHANGE = """
-with states as (
-  select verdicts.escalation_id, verdicts.is_met,
+# evidence and state of what was raised before, where it differs; `moves` holds those whose state is another now
+COMPARE = """
+create temporary table changes on commit drop as
+select states.*, standing.close_reason_code as old_reason_code, standing.is_told as was_told
+from (
+  select verdicts.escalation_id, verdicts.due_at, judged.submitted_at, judged.responded_at, judged.handled_at,
+    judged.resolved_at,
     case
-      when verdicts.is_missed and verdicts.ended_at <= %(as_of)s
-        then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end
       when not verdicts.is_missed then 'corrected'
+      when verdicts.ended_at <= %(as_of)s then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end
     end as close_reason_code,
     case
-      when verdicts.is_missed and verdicts.ended_at <= %(as_of)s then verdicts.ended_at
       when not verdicts.is_missed then %(as_of)s
-    end as closed_at,
-    verdicts.due_at, judged.submitted_at, judged.responded_at, judged.handled_at, judged.resolved_at
+      when verdicts.ended_at <= %(as_of)s then verdicts.ended_at
+    end as closed_at
   from verdicts join judged on judged.complaint_id = verdicts.complaint_id
   where verdicts.is_raised_before
-), moved as (
-  insert into moves
-  select before.escalation_id, before.is_told, before.closed_at is null,
-    before.is_told or states.close_reason_code is null, states.close_reason_code
-  from states join supervision.escalations as before on before.escalation_id = states.escalation_id
-  where before.close_reason_code is distinct from states.close_reason_code
-)
-update supervision.escalations as standing set
-  submitted_at = states.submitted_at, responded_at = states.responded_at, handled_at = states.handled_at,
-  resolved_at = states.resolved_at, due_at = states.due_at,
-  is_told = standing.is_told or states.close_reason_code is null,
-  closed_at = case when states.close_reason_code = 'corrected' and standing.close_reason_code = 'corrected'
-    then standing.closed_at else states.closed_at end,
-  close_reason_code = states.close_reason_code,
-  revision_no = standing.revision_no
-    + (standing.close_reason_code is distinct from states.close_reason_code)::integer
-from states
-where standing.escalation_id = states.escalation_id
-  and (standing.submitted_at, standing.responded_at, standing.handled_at, standing.resolved_at, standing.due_at,
+) as states
+join standing on standing.escalation_id = states.escalation_id
+where (standing.submitted_at, standing.responded_at, standing.handled_at, standing.resolved_at, standing.due_at,
        standing.close_reason_code,
        case when standing.close_reason_code <> 'corrected' then standing.closed_at end)
     is distinct from
@@ -166,15 +162,33 @@ where standing.escalation_id = states.escalation_id
        states.close_reason_code,
        case when states.close_reason_code <> 'corrected' then states.closed_at end)
 """
+MOVE = """
+insert into moves
+select escalation_id, was_told, old_reason_code is null, was_told or close_reason_code is null, close_reason_code
+from changes where old_reason_code is distinct from close_reason_code
+"""
+BY_INDEX = "set local enable_hashjoin = off; set local enable_mergejoin = off"
+CHANGE = """
+update supervision.escalations as standing set
+  submitted_at = changes.submitted_at, responded_at = changes.responded_at, handled_at = changes.handled_at,
+  resolved_at = changes.resolved_at, due_at = changes.due_at,
+  is_told = standing.is_told or changes.close_reason_code is null,
+  closed_at = case when changes.close_reason_code = 'corrected' and standing.close_reason_code = 'corrected'
+    then standing.closed_at else changes.closed_at end,
+  close_reason_code = changes.close_reason_code,
+  revision_no = standing.revision_no
+    + (standing.close_reason_code is distinct from changes.close_reason_code)::integer
+from changes where standing.escalation_id = changes.escalation_id
+"""
+AS_USUAL = "set local enable_hashjoin = on; set local enable_mergejoin = on"
 
 COUNTS = """
 select
-  (select count(*) from verdicts join supervision.escalations using (escalation_id)
-    where verdicts.is_missed and not verdicts.is_raised_before and escalations.is_told),
-  (select count(*) from verdicts join supervision.escalations using (escalation_id)
-    where verdicts.is_missed and not verdicts.is_raised_before and escalations.closed_at is not null)
+  count(*) filter (where ended_at is null or ended_at > %(as_of)s),
+  count(*) filter (where ended_at <= %(as_of)s)
     + (select count(*) from moves where was_open and close_reason_code is not null),
   (select count(*) from moves where not was_open and close_reason_code is null)
+from verdicts where is_missed and not is_raised_before
 """
 
 # one notice for what is raised and told, one for each later change of what was told
@@ -194,13 +208,15 @@ select told.kind_code || '/' || escalations.escalation_id || '/' || escalations.
   %(known_until)s, %(as_of)s
 from (
   select verdicts.escalation_id, 'escalation_raised' as kind_code from verdicts
-  where verdicts.is_missed and not verdicts.is_raised_before
+  where verdicts.is_missed and not verdicts.is_raised_before and coalesce(verdicts.ended_at > %(as_of)s, true)
   union all
   select escalation_id, case when close_reason_code is not null then 'escalation_closed'
     when was_told then 'escalation_reopened' else 'escalation_raised' end
   from moves where is_told
 ) as told
-join supervision.escalations on escalations.escalation_id = told.escalation_id
+cross join lateral (
+  select * from supervision.escalations where escalations.escalation_id = told.escalation_id offset 0
+) as escalations
 join jsonb_to_recordset(%(kinds)s) as kinds (kind_code text, title_zh text)
   on kinds.kind_code = escalations.kind_code
 where escalations.is_told

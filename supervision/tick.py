@@ -107,12 +107,18 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
     counts = {"raised": 0, "told": 0, "closed": 0, "reopened": 0}
     if looked_at:
         connection.execute("analyze judged")
+        run(statements.RECALL)
+        connection.execute("analyze standing")
         run(statements.JUDGE)
         connection.execute("analyze verdicts")
         run(statements.PLACE if _has_marts(connection) else statements.PLACE_WITHOUT_MARTS)
         counts["raised"] = run(statements.RAISE)
+        run(statements.COMPARE)
+        run(statements.MOVE)
+        connection.execute(statements.BY_INDEX)
         run(statements.CHANGE)
-        told, closed, reopened = connection.execute(statements.COUNTS).fetchone() or (0, 0, 0)
+        connection.execute(statements.AS_USUAL)
+        told, closed, reopened = connection.execute(statements.COUNTS, given).fetchone() or (0, 0, 0)
         counts |= {"told": told, "closed": closed, "reopened": reopened}
         run(statements.TELL)
         run(statements.FORGET)
