@@ -7,12 +7,14 @@ runs or failed does not show here; the age of what is published is in every answ
 import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from publishing import api_grades, api_lists, problems
+from publishing import api_grades, api_lists, examples, problems
 from publishing.fast import Entrance
 from publishing.models import Health
 from publishing.service import respond, service
@@ -42,11 +44,26 @@ app.include_router(api_grades.router)
 app.include_router(api_lists.router)
 
 
-@app.get("/healthz", response_model=Health, responses=problems.responses(503))
+@app.get("/healthz", response_model=Health, responses={200: examples.HEALTH, **problems.responses(503)})
 def healthz(request: Request) -> Response:
     """服务状态 – whether the service and its database answer, and how old the data is."""
     service().fetch("select 1 as one")
     return respond(request, {"status": "ok"}, service().store.current().age)
+
+
+def _openapi() -> dict[str, Any]:
+    """Return the OpenAPI document with its examples whole: FastAPI leaves out what is null in them."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        for route in app.routes:
+            if isinstance(route, APIRoute):
+                answer = document["paths"][route.path]["get"]["responses"]["200"]["content"]["application/json"]
+                answer["examples"] = route.responses[200]["content"]["application/json"]["examples"]
+    assert app.openapi_schema is not None
+    return app.openapi_schema
+
+
+app.openapi = _openapi  # type: ignore[method-assign]
 
 
 async def served(scope: Scope, receive: Receive, send: Send) -> None:

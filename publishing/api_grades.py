@@ -163,7 +163,7 @@ def list_grades(
 @router.get(
     "/v1/enterprises/{uscc}",
     response_model=EnterpriseDetail,
-    responses=problems.responses(401, 403, 404, 422, 429, 503),
+    responses={200: examples.ENTERPRISE, **problems.responses(401, 403, 404, 422, 429, 503)},
 )
 def get_enterprise(request: Request, caller: DetailKey, code: Uscc, snapshot: Published) -> Response:
     """企业自查 – an enterprise's points, reasons and caps: for itself, and for the regulators of where it serves."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
-from publishing import log, problems
+from publishing import examples, log, problems
 from publishing.access import GRADES, Caller, outside_scope
 from publishing.models import ListNames, MethodDocument, Proof, PublicKeys, SignedList, TreeHeads
 from publishing.problems import ProblemError
@@ -56,7 +56,9 @@ def _not_found(kind: str, title: str, detail: str) -> ProblemError:
     return ProblemError(404, kind, title=title, detail=detail)
 
 
-@router.get("/v1/lists", response_model=ListNames, responses={**COMMON, **problems.responses(422)})
+@router.get(
+    "/v1/lists", response_model=ListNames, responses={200: examples.LIST_NAMES, **COMMON, **problems.responses(422)}
+)
 def list_lists(
     request: Request,
     caller: AnyKey,
@@ -69,7 +71,7 @@ def list_lists(
     return respond(request, {"lists": rows}, snapshot.age)
 
 
-@router.get("/v1/lists/{period}", response_model=SignedList, responses=WITH_PATH)
+@router.get("/v1/lists/{period}", response_model=SignedList, responses={200: examples.SIGNED_LIST, **WITH_PATH})
 def get_list(
     request: Request,
     caller: AnyKey,
@@ -97,7 +99,9 @@ def get_list(
     return respond(request, {**log.list_file(row, _keys()), "later": later}, snapshot.age)
 
 
-@router.get("/v1/log/heads", response_model=TreeHeads, responses={**COMMON, **problems.responses(422)})
+@router.get(
+    "/v1/log/heads", response_model=TreeHeads, responses={200: examples.TREE_HEADS, **COMMON, **problems.responses(422)}
+)
 def list_heads(
     request: Request,
     caller: AnyKey,
@@ -113,7 +117,7 @@ def list_heads(
     )
 
 
-@router.get("/v1/log/inclusion/{uscc}", response_model=Proof, responses=WITH_PATH)
+@router.get("/v1/log/inclusion/{uscc}", response_model=Proof, responses={200: examples.INCLUSION, **WITH_PATH})
 def prove_inclusion(
     request: Request,
     caller: AnyKey,
@@ -134,7 +138,7 @@ def prove_inclusion(
     return respond(request, payload, snapshot.age)
 
 
-@router.get("/v1/log/consistency", response_model=Proof, responses=WITH_PATH)
+@router.get("/v1/log/consistency", response_model=Proof, responses={200: examples.CONSISTENCY, **WITH_PATH})
 def prove_consistency(
     request: Request,
     caller: AnyKey,
@@ -155,7 +159,7 @@ def prove_consistency(
     return respond(request, log.consistency_file(earlier[0], newest[0], tree, _keys()), snapshot.age)
 
 
-@router.get("/v1/methods/{version}", response_model=MethodDocument, responses=WITH_PATH)
+@router.get("/v1/methods/{version}", response_model=MethodDocument, responses={200: examples.METHOD, **WITH_PATH})
 def get_method(
     request: Request,
     caller: AnyKey,
@@ -169,7 +173,9 @@ def get_method(
     return respond(request, found[0], snapshot.age)
 
 
-@router.get("/v1/public-keys", response_model=PublicKeys, responses=problems.responses(503))
+@router.get(
+    "/v1/public-keys", response_model=PublicKeys, responses={200: examples.PUBLIC_KEYS, **problems.responses(503)}
+)
 def get_public_keys(request: Request) -> Response:
     """公钥 – the public keys that sign lists, roots and deliveries; open to everybody."""
     current: Snapshot = service().store.current()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from publishing.content import ENTRY_FIELDS
 from publishing.models import EXAMPLE_USCC
 
 _DATA = {
@@ -82,3 +83,110 @@ CHANGE_PAGE = _answers(
     changes=("有变化 · changes", {"changes": [_RATED], "next_since": _SINCE,
              "has_more": False, "data": _DATA}),
 )  # fmt: skip
+
+_DETAIL = {
+    "grade": _RATED,
+    "detail": {
+        "score": 87.42,
+        "public_pct": 88.1,
+        "market_pct": 86.74,
+        "bonus_points": 0.5,
+        "grade_before_caps": "AA",
+        "held": None,
+        "caps": [],
+        "not_rated_reasons": [],
+        "indicators": [
+            {
+                "indicator_code": "M03",
+                "points": 3.12,
+                "max_points": 4,
+                "status_code": "scored",
+                "reason_zh": "24小时解决率 86.1%（解决 412／有效 474，收缩后），得 3.12／4 分",
+                "reason_en": "resolved within 24 h 86.1 % (resolved 412 / valid 474, shrunk): 3.12 of 4 points",
+                "evidence_ids": ["MSB2026090001", "MSB2026090017"],
+            }
+        ],
+    },
+    "region_codes": ["150000", "150200", "150203"],
+    "data": _DATA,
+}
+_LEAF, _ROOT = "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e", "6b47aaf29ee3c2af" * 4
+_SIGNATURE = {"algorithm": "Ed25519", "key_id": "2026-a1b2c3d4", "value": "m3Jq…88 characters of base64…Dg=="}
+_KEY = {
+    "key_id": "2026-a1b2c3d4",
+    "public_key": "MCow…44 characters of base64…=",
+    "previous_key_id": None,
+    "previous_signature": None,
+    "signature": "Xc0v…88 characters of base64…BQ==",
+    "reason": "first",
+}
+_PLACE = {"list_id": "2026-Q4", "publication_id": 12, "business_date": "2026-10-31"}
+_HEAD: dict[str, Any] = {
+    "head": {
+        "format": "property-credit-tree-head/1", **_PLACE, "tree_size": 236, "root": _ROOT, "document_sha256": _LEAF,
+    },
+    "signature": _SIGNATURE,
+}  # fmt: skip
+_EARLIER = {**_HEAD, "head": {**_HEAD["head"], "list_id": "publication-11", "publication_id": 11, "tree_size": 118}}
+_ENTRY = {name: _RATED[name] for name in ENTRY_FIELDS}
+_DOCUMENT = {
+    "format": "property-credit-list/1",
+    "kind": "quarter",
+    **_PLACE,
+    "as_of": "2026-11-01",
+    "method_version": "2026.1",
+    "tree": {"hash": "sha256", "first_leaf": 235, "frontier": [_LEAF], "size": 236, "root": _ROOT},
+    "entries": [_ENTRY],
+}
+
+ENTERPRISE = _answers(detail=("得分与理由 · points and reasons", _DETAIL))
+LIST_NAMES = _answers(
+    lists=(
+        "目录 · names",
+        {
+            "lists": [
+                {"list_id": "2026-Q4", "kind": "quarter", "publication_id": 12, "tree_size": 236, "root": _ROOT,
+                 "published_at": _DATA["published_at"]}
+            ],
+            "data": _DATA,
+        },
+    )
+)  # fmt: skip
+SIGNED_LIST = _answers(
+    quarter=(
+        "季度名单，一条 · a quarter's list, one entry",
+        {"document": _DOCUMENT, "signature": _SIGNATURE, "tree_head": _HEAD, "keys": [_KEY],
+         "later": ["publication-13"], "data": _DATA},
+    )
+)  # fmt: skip
+TREE_HEADS = _answers(heads=("日志根 · roots", {"heads": [_EARLIER, _HEAD], "next_after": None, "data": _DATA}))
+INCLUSION = _answers(
+    inclusion=(
+        "在日志内 · in the log",
+        {"format": "property-credit-inclusion/1", "leaf_index": 236, "entry": _ENTRY, "proof": {"path": [_LEAF]},
+         "tree_head": _HEAD, "keys": [_KEY], "data": _DATA},
+    )
+)  # fmt: skip
+CONSISTENCY = _answers(
+    consistency=(
+        "只增不改 · it only grew",
+        {"format": "property-credit-consistency/1", "proof": {"path": [_LEAF]}, "first_head": _EARLIER,
+         "second_head": _HEAD, "keys": [_KEY], "data": _DATA},
+    )
+)  # fmt: skip
+METHOD = _answers(
+    method=(
+        "方法（节选） · the method, shortened",
+        {
+            "method_version": "2026.1",
+            "content_sha256": _LEAF,
+            "document": {"grades": [{"code": "AA", "min_score": "85"}, {"code": "B"}]},
+            "data": _DATA,
+        },
+    )
+)
+PUBLIC_KEYS = _answers(keys=("公钥 · public keys", {"keys": [_KEY], "data": _DATA}))
+HEALTH = _answers(
+    serving=("正常 · it serves", {"status": "ok", "data": _DATA}),
+    nothing_yet=("尚未发布 · nothing published yet", {"status": "ok", "data": None}),
+)

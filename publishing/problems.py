@@ -52,7 +52,23 @@ def answer(
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI entries that document ``statuses`` as problem documents."""
-    return {status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in statuses}
+    return {status: {"model": Problem, "content": {MEDIA_TYPE: {"example": _example(status)}}} for status in statuses}
+
+
+_EXAMPLES = {
+    401: ("no-valid-key", "需要有效密钥 a valid key is needed", "Send `Authorization: Bearer <key>`."),
+    403: ("outside-scope", "超出密钥权限 outside this key's scope", "This key has scope enterprise."),
+    404: ("no-grade", "没有已发布的等级 no published grade", "No grade of it was published yet."),
+    422: ("invalid-uscc", "统一社会信用代码无效 invalid credit code", "the check digit should be 3"),
+    429: ("rate-limit", "请求过于频繁 too many requests", "Try again in 12 s."),
+    503: ("nothing-published", "尚未发布 nothing published yet", "Ask again after the first night."),
+}
+
+
+def _example(status: int) -> dict[str, Any]:
+    kind, title, detail = _EXAMPLES[status]
+    type_, instance = f"urn:property-credit:problem:{kind}", "/v1/grades/91350100M000100Y43"
+    return Problem(type=type_, title=title, status=status, detail=detail, instance=instance).model_dump()
 
 
 def install(app: FastAPI) -> None:

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import re
 from datetime import date
 
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from grade_rows import add_run, uscc
 
@@ -256,6 +258,22 @@ def test_openapi__routes__document_problems_security_and_examples_in_both_langua
     assert all(" · " in example["summary"] for example in examples.values())
     limit = next(found for found in paths["/v1/grades"]["get"]["parameters"] if found["name"] == "limit")
     assert limit["schema"]["maximum"] == PAGE_SIZE_MAX
+
+
+ROUTES = [one for one in api.app.routes if isinstance(one, APIRoute)]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda one: one.path)
+def test_openapi__every_route__shows_answers_that_its_model_allows_and_problems_in_both_languages(route):
+    responses = api.app.openapi()["paths"][route.path]["get"]["responses"]
+    shown = responses["200"]["content"]["application/json"]["examples"]
+    for example in shown.values():
+        assert " · " in example["summary"]
+        route.response_model.model_validate(example["value"])
+    for status, response in responses.items():
+        if status != "200":
+            problem = response["content"]["application/problem+json"]["example"]
+            assert str(problem["status"]) == status and re.search("[一-鿿].*[a-z]", problem["title"])
 
 
 @pytest.mark.parametrize(
