@@ -76,3 +76,13 @@ def test_copy__every_type_that_a_feed_can_have__is_known():
         schema = polars.Schema({field.name: empty_type(field) for field in feed.fields})
         assert set(BinaryCopy(schema, {}).columns) == set(feed.field_names)
         assert all(field.precision <= 18 for field in feed.fields)  # decimals are laid out from 64-bit numbers
+
+
+def test_loader__imported__carries_no_pandas():
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    code = "import sys, ingestion.load; sys.exit(bool({'pandas', 'great_expectations'} & set(sys.modules)))"
+    root = Path(__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0  # 60 MiB of memory
