@@ -143,7 +143,8 @@ scored as (
 
 ),
 
-bounds as (
+-- a few rows a month, worked out once: the planner takes `expected` for one row and would work them out for each of it
+bounds as materialized (
 
   select
     city_prefix,
@@ -174,7 +175,7 @@ spreads as (
 
 ),
 
-between_communities as (
+between_communities as materialized (
 
   select
     city_prefix,
