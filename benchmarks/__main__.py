@@ -32,6 +32,8 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "tick": ["--open", "1000000", "--closed", "5000000", "--rounds", "7"],
         "simulate_region": ["--communities", "20000"],
         "growth": ["--communities", "400", "800", "1600", "3200"],
+        "nightly_cost": ["--preset", "city", "--copies", "4", "--nights", "5"],
+        "quiet_night": ["--preset", "city", "--rounds", "3"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
@@ -44,6 +46,8 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "tick": ["--open", "20000", "--closed", "20000", "--new", "600", "--rounds", "2"],
         "simulate_region": ["--communities", "1000"],
         "growth": ["--communities", "100", "200", "400", "800"],
+        "nightly_cost": ["--preset", "hamlet", "--copies", "2", "--nights", "2"],
+        "quiet_night": ["--preset", "hamlet", "--rounds", "1"],
     },
 }
 VERSIONS = ("polars", "pyarrow", "psycopg", "dbt-core", "apache-airflow", "great-expectations")

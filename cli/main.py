@@ -16,6 +16,7 @@ from cli import (
     clock_commands,
     inspection_commands,
     method_commands,
+    model_commands,
     output,
     publishing_commands,
     recipient_commands,
@@ -43,6 +44,7 @@ recipient_commands.register(app)
 inspection_commands.register(app)
 watch_commands.register(app)
 clock_commands.register(app)
+model_commands.register(app, warehouse_app)
 
 
 def _business_date(text: str) -> date:
@@ -187,8 +189,9 @@ def fit(business_date: BusinessDate) -> None:
     """Estimate rates and stratum means from the warehouse; nights use them until the next fit."""
     from scoring.errors import ScoringError
     from scoring.fit import fit as fit_method
+    from warehouse.locks import LockedError, reading_marts
 
-    with errors_for_people(ScoringError):
+    with errors_for_people(ScoringError, LockedError), reading_marts():
         console.print(f"fit {fit_method(business_date)} is stored and used from the next night on")
 
 

@@ -63,8 +63,9 @@ def run_night(business_date: date) -> int:
 
     log = get_settings().data_dir / "logs" / f"night-{business_date}.log"
     seconds: dict[str, float] = {}
+    steps: list[StepEvent] = []
     started = time.monotonic()
-    with exclusive(), _quiet(log) as console, listening(_Progress(console)):
+    with exclusive(), _quiet(log) as console, listening(_Progress(console)), listening(steps.append):
         console.print(f"[bold]夜间批 night of {business_date}[/bold]")
         with _timed(seconds, "airflow"), console.status("Airflow"):
             airflow_environment.prepare()
@@ -83,7 +84,7 @@ def run_night(business_date: date) -> int:
             if str(run.state) != "success":
                 failed.add(name)
         seconds["total"] = time.monotonic() - started
-        print_summary(console, business_date, seconds=seconds, log=log)
+        print_summary(console, business_date, seconds=seconds, steps=steps, log=log)
     return 1 if failed else 0
 
 

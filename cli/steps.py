@@ -8,12 +8,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from warehouse.connection import Role, connect
+from warehouse.locks import reading_marts
 from warehouse.settings import PROJECT_ROOT, get_settings
 from warehouse.stages import StageNote, StoppedByGate, stage
 
@@ -62,8 +63,8 @@ def listening(listener: Callable[[StepEvent], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _step(role: Role, business_date: date, name: str, step: str) -> Iterator[StageNote]:
-    """Record a step and tell the listeners."""
+def _step(role: Role, business_date: date, name: str, step: str, *, reads_marts: bool = True) -> Iterator[StageNote]:
+    """Record a step and tell the listeners; while it runs no build changes the marts it reads."""
     started = time.monotonic()
 
     def tell(status: str, message: str = "", *, ended: bool = True) -> None:
@@ -72,7 +73,7 @@ def _step(role: Role, business_date: date, name: str, step: str) -> Iterator[Sta
 
     tell("running", ended=False)
     try:
-        with stage(role, business_date, name, step) as note:
+        with stage(role, business_date, name, step) as note, reading_marts() if reads_marts else nullcontext():
             yield note
     except BaseException as error:
         tell("stopped by gate" if isinstance(error, StoppedByGate) else "failed", str(error))
@@ -90,7 +91,7 @@ def ingest(feed: str, business_date: date) -> None:
     from ingestion.night import ingest_feed
 
     name = f"ingest_{feed}" if feed in EVENT_FEEDS else REGISTERS_STAGE
-    with _step("pc_ingestion", business_date, name, feed) as note:
+    with _step("pc_ingestion", business_date, name, feed, reads_marts=False) as note:
         gate = _fingerprint(_files("expectations", "yml", "py"))
         conclude_ingestion(note, ingest_feed(feed, business_date, check=check_batch, gate=gate), business_date)
 
@@ -99,7 +100,7 @@ def check_landing(business_date: date) -> None:
     """Say which folders in landing no source profile is named after: nobody reads the files in them."""
     from ingestion.night import unclaimed_folders
 
-    with _step("pc_ingestion", business_date, REGISTERS_STAGE, "check_landing") as note:
+    with _step("pc_ingestion", business_date, REGISTERS_STAGE, "check_landing", reads_marts=False) as note:
         found = [f"{folder.parent.name}/{folder.name}" for folder in unclaimed_folders(business_date)]
         note.is_new = bool(found)
         note.message = "every folder in landing has its source profile"
@@ -142,14 +143,17 @@ def _feed_message(reports: list["BatchReport"]) -> str:
     )
 
 
-def build_models(business_date: date) -> None:
-    """Build the warehouse as known on ``business_date``; nothing new when the marts hold just that already."""
+def build_models(business_date: date, *, is_anew: bool = False) -> None:
+    """Build the warehouse as known on ``business_date``; nothing new when the marts hold just that already.
+
+    On top of the last build where that is sound; ``is_anew`` makes every table anew in any case.
+    """
     from scoring.method import load, warehouse_variables
 
-    with _step("pc_dbt", business_date, "build_warehouse", "build_models") as note:
+    with _step("pc_dbt", business_date, "build_warehouse", "build_models", reads_marts=False) as note:
         variables = warehouse_variables(load().method)
         inputs = _inputs_of_models(business_date, variables)
-        if _newest_build() == (business_date, inputs):
+        if _newest_build() == (business_date, inputs) and not is_anew:
             note.is_new, note.message = False, f"the marts hold these inputs already{inputs}"
             return
         with connect("pc_dbt") as connection:  # a kill in the middle leaves marts of two nights: say so beforehand
@@ -157,10 +161,15 @@ def build_models(business_date: date) -> None:
                 "select ops.record_stage(%s, 'build_warehouse', 'build_models', 'failed', %s, 0)",
                 (business_date, "it was interrupted; the marts may be of two nights"),
             )
-        from warehouse.transformation import build
+        from warehouse.transformation import TransformationError, build
 
-        results = build(business_date, variables=variables)
-        note.message = f"{len(results)} models, seeds and tests{inputs}"
+        try:
+            results = build(business_date, variables=variables, is_incremental=not is_anew)
+        except TransformationError:
+            if not _last_mode().startswith("incremental"):
+                raise
+            results = build(business_date, variables=variables)  # made anew: what fails now is wrong in the data
+        note.message = f"{len(results)} models and tests, {_last_mode()}{inputs}"
 
 
 def check_score_inputs(business_date: date) -> None:
@@ -229,7 +238,7 @@ def deliver_grades(business_date: date) -> None:
     from publishing.reconcile import reconcile
     from publishing.relay import deliver_all
 
-    with _step("pc_publishing", business_date, "publish_grades", "deliver_grades") as note:
+    with _step("pc_publishing", business_date, "publish_grades", "deliver_grades", reads_marts=False) as note:
         reports = deliver_all(takes="grades")
         delivered = sum(report.delivered_count for report in reports)
         note.is_new = delivered > 0
@@ -341,6 +350,12 @@ def _newest_build() -> tuple[date, str] | None:
     if row is None or row[1] not in DONE:
         return None
     return row[0], INPUTS + row[2].rpartition(INPUTS)[2]
+
+
+def _last_mode() -> str:
+    with connect("pc_gatekeeper") as connection:
+        row = connection.execute("select mode, reason from ops.builds order by build_id desc limit 1").fetchone()
+    return f"{row[0]}: {row[1]}" if row else ""
 
 
 def _is_done(business_date: date, name: str, step: str, inputs: str) -> bool:

@@ -3,7 +3,7 @@
 Owns its words and tables. Reads ``ops``, ``scoring`` and ``publishing`` as they stand for one business date.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.steps import STILL_REFUSED, UNCLAIMED
+from cli.seconds import by_purpose
+from cli.steps import STILL_REFUSED, UNCLAIMED, StepEvent
 from supervision.draw_frame import month_after
 from warehouse.connection import connect
 from warehouse.settings import get_settings
@@ -72,6 +73,15 @@ select coalesce(sum(raised_count), 0) as raised_count, coalesce(sum(told_count),
   ) as open_count
 from supervision.ticks where business_date = %(business_date)s
 """
+BUILD = """
+select builds.mode, builds.reason, builds.start_seconds,
+  coalesce(sum(runs.seconds) filter (where runs.kind <> 'test'), 0) as model_seconds,
+  coalesce(sum(runs.seconds) filter (where runs.kind = 'test'), 0) as test_seconds
+from ops.builds as builds
+left join ops.model_runs as runs on runs.build_id = builds.build_id
+where builds.build_id = (select max(build_id) from ops.builds where business_date = %(business_date)s)
+group by builds.build_id
+"""
 TROUBLES = """
 select stage, step, status, message from ops.stage_runs
 where business_date = %(business_date)s and status in ('failed', 'stopped by gate') order by finished_at
@@ -84,8 +94,10 @@ order by stage, step
 """
 
 
-def print_summary(console: Console, business_date: date, *, seconds: Mapping[str, float], log: Path) -> None:
-    """Print feeds, gates, grades, deliveries, seconds per stage, troubles, and where to look next."""
+def print_summary(
+    console: Console, business_date: date, *, seconds: Mapping[str, float], steps: Sequence[StepEvent], log: Path
+) -> None:
+    """Print feeds, gates, grades, deliveries, seconds per stage and purpose, troubles, and where to look next."""
     with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
 
         def rows(query: str) -> list[dict[str, Any]]:
@@ -98,6 +110,7 @@ def print_summary(console: Console, business_date: date, *, seconds: Mapping[str
         _alerts(console, rows(ALERTS))
         _escalations(console, rows(ESCALATIONS)[0])
         _seconds(console, rows(STAGES), seconds)
+        _purposes(console, seconds, steps, rows(BUILD))
         _troubles(console, rows(TROUBLES))
         _waiting(console, rows(WAITING))
     _where_next(console, business_date, log)
@@ -166,6 +179,19 @@ def _seconds(console: Console, rows: list[dict[str, Any]], seconds: Mapping[str,
     for name, value in seconds.items():
         table.add_row(name, f"{value:.1f}", status.get(name, ""))
     console.print(table)
+
+
+def _purposes(
+    console: Console, seconds: Mapping[str, float], steps: Sequence[StepEvent], builds: list[dict[str, Any]]
+) -> None:
+    is_built = any(step.step == "build_models" and step.status == "done" for step in steps)
+    found = by_purpose(seconds, steps, builds[0] if builds and is_built else None)
+    text = " · ".join(f"{name} {value:.1f}" for name, value in found.items() if value >= 0.05)
+    console.print(f"去向 where they went: {text}", soft_wrap=True, highlight=False)
+    if is_built and builds:
+        console.print(
+            f"    warehouse {builds[0]['mode']}: {builds[0]['reason']}; property-credit models", soft_wrap=True
+        )
 
 
 def _troubles(console: Console, rows: list[dict[str, Any]]) -> None:

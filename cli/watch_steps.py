@@ -32,7 +32,7 @@ def pull_complaints(as_of: datetime) -> None:
     from ingestion.night import pull_feed
 
     today = known_until(as_of)
-    with _step("pc_ingestion", today, STAGE, "pull_complaints") as note:
+    with _step("pc_ingestion", today, STAGE, "pull_complaints", reads_marts=False) as note:
         reports = [
             report for day in (today - timedelta(days=1), today) for report in pull_feed(FEED, day, check=check_batch)
         ]
@@ -67,7 +67,7 @@ def deliver_notices(as_of: datetime) -> None:
     from publishing.relay import deliver_all
 
     business_date = known_until(as_of)
-    with _step("pc_publishing", business_date, STAGE, "deliver_notices") as note:
+    with _step("pc_publishing", business_date, STAGE, "deliver_notices", reads_marts=False) as note:
         queued = queue_notices()
         reports = deliver_all(takes="notices")
         delivered = sum(report.delivered_count for report in reports)
@@ -78,7 +78,7 @@ def deliver_notices(as_of: datetime) -> None:
             left.append(f"{queued.unclaimed_count} notices have no recipient: `property-credit recipients add`")
         if left:
             raise UndeliveredError(f"{delivered} delivered; " + " ‖ ".join(left))
-        with _step("pc_publishing", business_date, STAGE, "reconcile_notices") as compared:
+        with _step("pc_publishing", business_date, STAGE, "reconcile_notices", reads_marts=False) as compared:
             compared.message = f"receipts were compared today{INPUTS}"
             compared.is_new = not _is_done(business_date, STAGE, "reconcile_notices", INPUTS)
             if compared.is_new:

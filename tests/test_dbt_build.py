@@ -14,14 +14,15 @@ FIRM, OTHER, COMMITTEE = "91350100M000100Y43", "91110000802100433B", "9144030070
 
 def insert(feed, rows, *, known_on=NIGHT, batch_id="b0000000000000001"):
     """Insert rows into raw as the ingestion role does, and register their batch."""
+    arrived = f"{known_on + timedelta(days=1)} 01:00+08"
     with connect("pc_ingestion") as connection:
         for number, row in enumerate(rows, start=1):
             full = {
                 **row,
-                "batch_id": batch_id,
+                "batch_id": f"{batch_id}{feed}",
                 "row_number": number,
                 "known_on": known_on,
-                "received_at": f"{known_on + timedelta(days=1)} 01:00+08",
+                "received_at": arrived,
                 "row_hash": number,
             }
             connection.execute(
@@ -33,9 +34,9 @@ def insert(feed, rows, *, known_on=NIGHT, batch_id="b0000000000000001"):
                 full,
             )
         connection.execute(
-            "select ops.register_batch(%s, %s, 'hand', 'hand.csv', 'x', 'x', 1, %s, now(), 'loaded', null,"
+            "select ops.register_batch(%s, %s, 'hand', 'hand.csv', 'x', 'x', 1, %s, %s, 'loaded', null,"
             " %s, %s, 0, 0, 0, %s, '{}')",
-            (f"{batch_id}{feed}", feed, known_on, len(rows), len(rows), known_on),
+            (f"{batch_id}{feed}", feed, known_on, arrived, len(rows), len(rows), known_on),
         )
 
 

@@ -144,6 +144,7 @@ def state(*, without=()):
             select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
             from information_schema.columns join information_schema.tables using (table_schema, table_name)
             where table_type = 'BASE TABLE'
+              and table_name not like '%%\\_\\_touched'  -- what a build worked on, not what it found
               and (table_schema = any(%s) or table_schema = 'ops' and table_name = any(%s)) group by 1, 2
             """,
             (list(SCHEMAS), list(TABLES_OF_OPS)),

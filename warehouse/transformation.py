@@ -3,19 +3,23 @@
 Owns how dbt is called and what a failing model or test looks like to people. Must not know what a model computes.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from warehouse.connection import parameters
+from warehouse import builds
+from warehouse.business_date import arrival
+from warehouse.connection import connect, parameters
+from warehouse.locks import building_marts
 from warehouse.settings import PROJECT_ROOT, get_settings
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
@@ -29,13 +33,17 @@ class TransformationError(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What became of one model, seed or test: seconds it took, rows it holds (models, where known) or found (tests)."""
+    """What became of one model, seed or test: seconds it took, rows it wrote (models, where known) or found (tests).
+
+    ``began_after``: seconds after dbt was called.
+    """
 
     name: str
     kind: str
     status: str
     seconds: float
     rows: int | None
+    began_after: float = 0.0
 
 
 def build(
@@ -47,8 +55,12 @@ def build(
     full_parse: bool = False,
     schema_prefix: str = "",
     tests: bool = True,
+    is_incremental: bool = False,
 ) -> list[ModelResult]:
     """Build and test the models as they were known on ``business_date``; return what became of each.
+
+    Every build of the marts themselves is recorded in ``ops.builds`` and ``ops.model_runs``; one in scratch schemas
+    is not.
 
     Args:
         business_date: the night to compute, the only date any model sees.
@@ -59,33 +71,74 @@ def build(
         full_parse: read every project file again, also when this process has read them before.
         schema_prefix: build into ``<prefix>staging`` … ``<prefix>marts`` (``warehouse.scratch`` makes them) instead.
         tests: False leaves out the data tests too.
+        is_incremental: work on top of the last build where that is sound (``warehouse.builds.plan`` says when);
+            False makes every table anew. The tables come out the same.
 
     Raises:
         TransformationError: a model or test failed, or the project cannot be read. What was built before stays.
     """
-    from dbt.cli.main import dbtRunner
-
     if full_parse:
         _manifest.cache_clear()
+    merged = _variables(business_date, variables)
+    if schema_prefix:
+        return _invoke(merged, None, select, unit_tests=unit_tests, tests=tests, schema_prefix=schema_prefix)
+    hashes = {"code_hash": code_hash(), "variable_hash": builds.hash_of({**merged, "business_date": None})}
+    with building_marts(), connect("pc_dbt") as records:
+        decided = builds.plan(records, business_date, is_incremental=is_incremental and not select, **hashes)
+        if select or not tests:
+            decided = builds.Plan("partial", "some of the models or tests only")
+        build_id = builds.begin(records, business_date, decided, **hashes)
+        done: list[ModelResult] = []
+        is_done = False
+        try:
+            _invoke(merged, decided.increment, select, unit_tests=unit_tests, tests=tests, done=done)
+            is_done = True
+        finally:
+            runs = [asdict(found) for found in done if found.kind != "unit_test"]
+            first = min((found.began_after for found in done if found.began_after), default=None)
+            builds.end(records, build_id, decided, is_done=is_done, start_seconds=first, runs=runs)
+    return done
+
+
+def _invoke(
+    variables: Mapping[str, Any],
+    increment: builds.Increment | None,
+    select: str | Sequence[str] | None,
+    *,
+    unit_tests: bool,
+    tests: bool,
+    schema_prefix: str = "",
+    done: list[ModelResult] | None = None,
+) -> list[ModelResult]:
+    """Call dbt once; what became of each model is in ``done`` also when one fails."""
+    called_at = arrival()
+    from dbt.cli.main import dbtRunner
+
+    done = [] if done is None else done
     with _environment():
         manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"), schema_prefix)
-        arguments = ["build", *_common(schema_prefix), "--vars", json.dumps(_variables(business_date, variables))]
+        given = {**variables, "increment": increment.variable()} if increment else dict(variables)
+        arguments = ["build", *_common(schema_prefix), "--vars", json.dumps(given)]
         if select:
             arguments += ["--select", *([select] if isinstance(select, str) else select)]
             arguments += ["--indirect-selection", "buildable"]  # no test of a table that this call does not build
-        if not unit_tests:
-            arguments += ["--exclude-resource-type", "unit_test"]
-        if not tests:
-            arguments += ["--exclude-resource-type", "test"]
+        left_out = [] if unit_tests else ["unit_test"]
+        left_out += [] if tests else ["test"]
+        left_out += ["seed"] if increment else []  # another seed is another code: then the build is full
+        for kind in left_out:
+            arguments += ["--exclude-resource-type", kind]
+        if increment is None:
+            arguments += ["--full-refresh"]
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     results = list(getattr(outcome.result, "results", None) or [])
+    done += [_result(found, called_at) for found in results]
     bad = [f"{found.node.name}: {_one_line(found.message)}" for found in results if str(found.status) in BAD]
     if bad:
         more = f"; and {len(bad) - SHOWN} more, see {target_dir() / 'logs' / 'dbt.log'}" if len(bad) > SHOWN else ""
         raise TransformationError("; ".join(bad[:SHOWN]) + more)
     if not outcome.success:
         raise TransformationError(f"dbt could not run: {_one_line(outcome.exception)}")
-    return [_result(found) for found in results]
+    return done
 
 
 def compiled(business_date: date, *, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -97,7 +150,13 @@ def compiled(business_date: date, *, variables: Mapping[str, Any] | None = None)
 
     with _environment():
         manifest = _manifest_of(parameters("pc_dbt").get("dbname", "postgres"))
-        arguments = ["compile", *_common(), "--vars", json.dumps(_variables(business_date, variables))]
+        arguments = [
+            "compile",
+            "--full-refresh",
+            *_common(),
+            "--vars",
+            json.dumps(_variables(business_date, variables)),
+        ]
         arguments += ["--select", "resource_type:model", "--exclude", "resource_type:test", "resource_type:unit_test"]
         outcome = dbtRunner(manifest=manifest).invoke(arguments)
     if not outcome.success:
@@ -106,8 +165,19 @@ def compiled(business_date: date, *, variables: Mapping[str, Any] | None = None)
     return {found.node.name: found.node for found in compiled_models.results}
 
 
-def _result(found: Any) -> ModelResult:
+def code_hash() -> str:
+    """Return a hash of the project's files: a table made by other code is never worked on top of."""
+    digest = hashlib.sha256()
+    for path, _changed in _project_state():
+        if path.endswith((".sql", ".yml", ".csv")):
+            digest.update(path.removeprefix(str(PROJECT_DIR)).encode())
+            digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _result(found: Any, called_at: datetime) -> ModelResult:
     kind = str(found.node.resource_type.value)
+    began = [timing.started_at.replace(tzinfo=UTC) for timing in found.timing if timing.started_at]
     rows = found.failures if kind == "test" else found.adapter_response.get("rows_affected")
     return ModelResult(
         name=found.node.name,
@@ -115,6 +185,7 @@ def _result(found: Any) -> ModelResult:
         status=str(found.status.value),
         seconds=round(found.execution_time, 3),
         rows=rows if rows is None or rows >= 0 else None,
+        began_after=round((min(began) - called_at).total_seconds(), 3) if began else 0.0,
     )
 
 

@@ -56,3 +56,8 @@
   {%- endfor -%}
   {{ found.months }}
 {%- endmacro %}
+
+{#- The first of the 24 calendar months that community months and the pages' months go back. -#}
+{% macro first_shown_month() -%}
+  (date_trunc('month', {{ business_date() }}::timestamp) - interval '23 months')::date
+{%- endmacro %}

@@ -13,9 +13,17 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- Latest version per key as known at the business date: known_on, then arrival, then batch, then row decide. `feed`
-    names the feed whose arrivals count when the relation is a view on it. -#}
-{% macro latest_as_known(relation, key, columns, feed=none) -%}
+{#- Latest version per key as known at the business date: known_on, then arrival, then batch, then row decide. An
+    incremental build looks again at the keys of which a new batch brought a version. `feed`
+    names the feed whose arrivals count when the relation is a view on it; `indexed`: further indexes. -#}
+{% macro latest_as_known(relation, key, columns, feed=none, indexed=[]) -%}
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=key,
+  indexes=[{'columns': ['batch_id']}] + indexed,
+  post_hook='{{ primary_key() }}',
+) }}
 select distinct on ({{ key | join(', ') }})
   {%- for column in columns %}
   {{ column }},
@@ -24,6 +32,19 @@ select distinct on ({{ key | join(', ') }})
   batch_id
 from {{ relation }}
 where {{ was_known(feed or relation.identifier) }}
+{%- if is_incremental() %}
+  {%- set feed = feed or relation.identifier %}
+  and ({{ key | join(', ') }}) in (
+    select {{ key | join(', ') }}
+    from {{ relation }}
+    where batch_id in {{ new_batches(feed) }}
+      {%- if feed in var('increment').received_from %}
+      and received_at >= cast('{{ var("increment").received_from[feed] }}' as timestamptz)
+      {%- else %}
+      and false
+      {%- endif %}
+  )
+{%- endif %}
 order by
   {%- for column in key %}
   {{ column }},

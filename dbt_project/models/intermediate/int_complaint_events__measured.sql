@@ -1,13 +1,14 @@
+{{ config(materialized='view') }}
 -- What each countable complaint adds to M01-M05 and M07. A clock that has neither stopped nor run out is not counted yet.
 {%- set carried = 'uscc, complaint_id, stratum_code, category_code, protection_weight' %}
-with complaints as (
+with complaints as not materialized (
 
   select
     *,
-    {{ months_between('submitted_on', business_date()) }} as age_months
+    {{ months_between('submitted_on', business_date()) }} as age_months,
+    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
   from {{ ref('int_complaints__attributed') }}
   where is_countable and protection_weight > 0
-    and {{ in_window('submitted_on', longest_window(['M01', 'M02', 'M03', 'M04', 'M04_LONG', 'M05', 'M07'])) }}
 
 ),
 

@@ -1,7 +1,10 @@
 -- Complaints of the last two years, counted by place and month, once in all and once for each code of three lists.
 with complaints as (
 
-  select * from {{ ref('int_complaints__attributed') }}
+  select
+    *,
+    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
+  from {{ ref('int_complaints__attributed') }}
 
 ),
 

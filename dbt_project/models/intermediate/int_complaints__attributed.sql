@@ -1,3 +1,11 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['complaint_id'],
+  indexes=[{'columns': ['community_id', 'submitted_on']}, {'columns': ['submitted_on']}],
+  post_hook='{{ primary_key() }}',
+) }}
+-- depends_on: {{ ref('int_complaints__touched') }}
 -- Every complaint with who was responsible for its community on the day it came, and its clocks.
 with complaints as (
 
@@ -11,6 +19,9 @@ with complaints as (
     {{ local_date('submitted_at') }} as submitted_on,
     {{ local_date('closed_at') }} as closed_on
   from {{ ref('stg_complaints') }}
+  {%- if is_incremental() %}
+  where complaint_id in (select complaint_id from {{ ref('int_complaints__touched') }})
+  {%- endif %}
 
 ),
 
@@ -37,7 +48,7 @@ repeated as (
 
   select distinct complaints.complaint_id
   from complaints
-  inner join complaints as later
+  inner join {{ ref('stg_complaints') }} as later
     on later.repeat_of_id = complaints.complaint_id
   where later.status_code <> 'withdrawn'
     and later.submitted_at > complaints.submitted_at
@@ -72,7 +83,6 @@ select
     when resolved_at is not null
       then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - approved_pause_minutes, 0), 2)
   end as score_resolution_minutes,
-  round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes,
   coalesce(complaints.is_confirmed, false) as is_confirmed,
   complaints.callback_result_code,
   complaints.repeat_of_id,

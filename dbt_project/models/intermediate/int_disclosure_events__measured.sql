@@ -12,6 +12,10 @@ with disclosures as (
     end as current_until
   from {{ ref('stg_disclosures') }}
   where published_on <= {{ business_date() }}
+    -- older ones are current in no month and belong to no quarter that is looked at
+    and (published_on > {{ months_ago(window_months('M11') | int + 13) }}
+      or disclosure_class_code in ('c03', 'c04')
+      and period_start_on > {{ months_ago(longest_window(['M11', 'P05', 'P06']) | int + 9) }})
 
 ),
 

@@ -1,6 +1,23 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['entry_id'],
+  indexes=[
+    {'columns': ['community_id', 'booked_on']},
+    {'columns': ['booked_on']},
+    {'columns': ['account_no']},
+    {'columns': ['purpose_code', 'booked_on']},
+  ],
+  post_hook='{{ primary_key() }}',
+) }}
+-- depends_on: {{ ref('int_fund_entries__touched') }}
 with entries as (
 
-  select * from {{ ref('stg_funds') }}
+  select *
+  from {{ ref('stg_funds') }}
+  {%- if is_incremental() %}
+  where entry_id in (select entry_id from {{ ref('int_fund_entries__touched') }})
+  {%- endif %}
 
 ),
 

@@ -3,7 +3,16 @@
 -- no common revenue booked on an operating account in the quarter. The mean of the quarters is the ratio of the sums, each quarter scaled to the same weight.
 with entries as (
 
-  select * from {{ ref('int_fund_entries__attributed') }}
+  select *
+  from {{ ref('int_fund_entries__attributed') }}
+  -- a quarter looks at the year up to its end
+  where booked_on > {{ months_ago(window_months('P05') | int + 13) }}
+
+),
+
+accounts as (
+
+  select * from {{ ref('int_fund_accounts__summarised') }}
 
 ),
 
@@ -19,10 +28,8 @@ quarters as (
 mixed_accounts as (
 
   select account_no
-  from entries
-  where account_no is not null
-  group by account_no
-  having bool_or(account_type_code = 'common_revenue') and bool_or(account_type_code <> 'common_revenue')
+  from accounts
+  where is_for_common_revenue and is_for_anything_else
 
 ),
 

@@ -1,7 +1,11 @@
 -- What each inspection line adds to P02 (items), P03 (orders due) and P08 (hazards due).
 with lines as (
 
-  select * from {{ ref('int_inspection_lines__attributed') }} where is_of_enterprise
+  select *
+  from {{ ref('int_inspection_lines__attributed') }}
+  where is_of_enterprise
+    and (inspected_on > {{ months_ago(window_months('P02')) }}
+      or order_due_on > {{ months_ago(longest_window(['P03', 'P08'])) }})
 
 ),
 
@@ -16,8 +20,9 @@ finding_counts as (
   select
     inspection_id,
     count(*) as finding_count
-  from lines
-  where line_type_code = 'finding'
+  from {{ ref('int_inspection_lines__attributed') }}
+  where is_of_enterprise and line_type_code = 'finding'
+    and inspection_id in (select inspection_id from lines where line_type_code = 'summary')
   group by inspection_id
 
 ),

@@ -1,7 +1,25 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['inspection_id', 'line_code'],
+  indexes=[
+    {'columns': ['community_id', 'inspected_on']},
+    {'columns': ['uscc', 'inspected_on']},
+    {'columns': ['inspected_on']},
+    {'columns': ['order_due_on']},
+    {'columns': ['line_type_code', 'rectified_on']},
+  ],
+  post_hook='{{ primary_key() }}',
+) }}
+-- depends_on: {{ ref('int_inspections__touched') }}
 -- Every inspection line with the enterprise it concerns: the one it names, else the one responsible on that day.
 with lines as (
 
-  select * from {{ ref('stg_inspections') }}
+  select *
+  from {{ ref('stg_inspections') }}
+  {%- if is_incremental() %}
+  where (inspection_id, line_code) in (select inspection_id, line_code from {{ ref('int_inspections__touched') }})
+  {%- endif %}
 
 ),
 

@@ -1,9 +1,22 @@
 -- P10: lifts whose last inspection was passed and still valid at the end of each month, under whoever managed then. The
 -- mean of the months is the ratio of the sums, each month scaled to the same weight. Safety always counts: no
 -- protection. Before the first inspection that an office has sent nothing is known of a lift.
-with inspections as (
+{%- set first_month_ends_on = '(' ~ business_date() ~ ' - ' ~ (window_months('P10') | int - 1) ~ " * interval '1 month')::date" %}
+with earlier_inspections as (
 
-  select * from {{ ref('stg_lifts') }}
+  select distinct on (lift_id) *
+  from {{ ref('stg_lifts') }}
+  where inspected_on <= {{ first_month_ends_on }} and in_use_from <= {{ first_month_ends_on }}
+  order by lift_id, inspected_on desc
+
+),
+
+-- of what was inspected before the first month only the newest line can still say something
+inspections as (
+
+  select * from earlier_inspections
+  union all
+  select * from {{ ref('stg_lifts') }} where inspected_on > {{ first_month_ends_on }} or in_use_from > {{ first_month_ends_on }}
 
 ),
 

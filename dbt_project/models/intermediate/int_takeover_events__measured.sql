@@ -43,7 +43,7 @@ complaints as (
 coverage as (
 
   select min(submitted_on) as complaints_from
-  from complaints
+  from {{ ref('int_complaints__attributed') }}
 
 ),
 

@@ -1,6 +1,19 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['complaint_id'],
+  indexes=[{'columns': ['submitted_on']}, {'columns': ['community_id', 'submitted_on']}],
+  post_hook='{{ primary_key() }}',
+  on_schema_change='fail',
+) }}
+-- depends_on: {{ ref('int_complaints__touched') }}
 with complaints as (
 
-  select * from {{ ref('int_complaints__attributed') }}
+  select *
+  from {{ ref('int_complaints__attributed') }}
+  {%- if is_incremental() %}
+  where complaint_id in (select complaint_id from {{ ref('int_complaints__touched') }})
+  {%- endif %}
 
 )
 

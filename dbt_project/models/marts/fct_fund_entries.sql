@@ -1,6 +1,19 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['entry_id'],
+  indexes=[{'columns': ['booked_on']}, {'columns': ['community_id', 'booked_on']}],
+  post_hook='{{ primary_key() }}',
+  on_schema_change='fail',
+) }}
+-- depends_on: {{ ref('int_fund_entries__touched') }}
 with entries as (
 
-  select * from {{ ref('int_fund_entries__attributed') }}
+  select *
+  from {{ ref('int_fund_entries__attributed') }}
+  {%- if is_incremental() %}
+  where entry_id in (select entry_id from {{ ref('int_fund_entries__touched') }})
+  {%- endif %}
 
 )
 

@@ -1,6 +1,19 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='delete+insert',
+  unique_key=['inspection_id', 'line_code'],
+  indexes=[{'columns': ['inspected_on']}, {'columns': ['order_due_on']}],
+  post_hook='{{ primary_key() }}',
+  on_schema_change='fail',
+) }}
+-- depends_on: {{ ref('int_inspections__touched') }}
 with lines as (
 
-  select * from {{ ref('int_inspection_lines__attributed') }}
+  select *
+  from {{ ref('int_inspection_lines__attributed') }}
+  {%- if is_incremental() %}
+  where (inspection_id, line_code) in (select inspection_id, line_code from {{ ref('int_inspections__touched') }})
+  {%- endif %}
 
 )
 

@@ -1,13 +1,15 @@
 -- What an enterprise's page shows for each month it served.
-with complaints as (
+with complaint_months as (
 
-  select * from {{ ref('fct_complaints') }} where is_countable
+  select * from {{ ref('int_complaint_months__summed') }} where month_on >= {{ first_shown_month() }}
 
 ),
 
 lines as (
 
-  select * from {{ ref('fct_inspection_lines') }}
+  select *
+  from {{ ref('fct_inspection_lines') }}
+  where inspected_on >= {{ first_shown_month() }} or order_due_on >= {{ first_shown_month() }}
 
 ),
 
@@ -32,15 +34,15 @@ exposures as (
 complaint_counts as (
 
   select
-    uscc,
-    date_trunc('month', submitted_on::timestamp)::date as month_on,
-    count(*) as countable_complaint_count,
-    count(*) filter (where response_minutes <= {{ var('response_limit_hours') }} * 60) as responded_on_time_count,
-    count(*) filter (where handling_minutes <= {{ var('handling_limit_hours') }} * 60) as handled_within_12h_count,
-    count(*) filter (where score_resolution_minutes <= {{ var('resolution_limit_hours') }} * 60)
-      as resolved_within_24h_count
-  from complaints
-  group by uscc, date_trunc('month', submitted_on::timestamp)::date
+    manager_key as uscc,
+    month_on,
+    sum(countable_count) as countable_complaint_count,
+    sum(countable_responded_count) as responded_on_time_count,
+    sum(countable_handled_count) as handled_within_12h_count,
+    sum(countable_resolved_count) as resolved_within_24h_count
+  from complaint_months
+  where countable_count > 0
+  group by manager_key, month_on
 
 ),
 
@@ -53,6 +55,7 @@ inspection_counts as (
     sum(checked_item_count) filter (where line_type_code = 'summary') as checked_item_count,
     sum(failed_item_count) filter (where line_type_code = 'summary') as failed_item_count
   from lines
+  where inspected_on >= {{ first_shown_month() }}
   group by uscc, date_trunc('month', inspected_on::timestamp)::date
 
 ),
@@ -64,7 +67,7 @@ overdue_counts as (
     date_trunc('month', order_due_on::timestamp)::date as month_on,
     count(*) filter (where is_overdue) as overdue_order_count
   from lines
-  where line_type_code = 'finding' and order_due_on <= {{ business_date() }}
+  where line_type_code = 'finding' and order_due_on between {{ first_shown_month() }} and {{ business_date() }}
   group by uscc, date_trunc('month', order_due_on::timestamp)::date
 
 )

@@ -28,7 +28,11 @@ lines as (
 
 complaints as (
 
-  select * from {{ ref('int_complaints__attributed') }}
+  select
+    uscc,
+    complaint_id,
+    escalated_on
+  from {{ ref('int_complaints__attributed') }}
   where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M03')) }}
 
 ),

@@ -10,8 +10,14 @@ exposures as (
 
 ),
 
+complaints as (
+
+  select * from {{ ref('int_complaint_windows__counted') }}
+
+),
+
 {% set events = [
-  'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
+  'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
   'alert',
 ] -%}
 unioned as (
@@ -36,6 +42,15 @@ unioned as (
     numerator,
     denominator
   from exposures
+  union all
+  select
+    uscc,
+    indicator_code,
+    stratum_code,
+    window_months,
+    numerator,
+    denominator
+  from complaints
 
 )
 

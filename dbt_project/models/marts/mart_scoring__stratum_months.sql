@@ -8,7 +8,14 @@ with months as (
 
 complaints as (
 
-  select * from {{ ref('int_complaints__attributed') }} where is_countable
+  select
+    community_id,
+    uscc,
+    date_trunc('month', submitted_on::timestamp)::date as month_on,
+    count(*) as complaint_count
+  from {{ ref('int_complaints__attributed') }}
+  where is_countable and submitted_on > {{ months_ago(12) }}
+  group by community_id, uscc, date_trunc('month', submitted_on::timestamp)::date
 
 ),
 
@@ -29,12 +36,12 @@ counts as (
   select
     months.stratum_code,
     months.month_on,
-    count(*) as complaint_count
+    sum(complaints.complaint_count)::bigint as complaint_count
   from complaints
   inner join months
     on months.community_id = complaints.community_id
     and months.uscc = complaints.uscc
-    and months.month_on = date_trunc('month', complaints.submitted_on::timestamp)::date
+    and months.month_on = complaints.month_on
   group by months.stratum_code, months.month_on
 
 )

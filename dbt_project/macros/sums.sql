@@ -1,0 +1,47 @@
+{#- Sums that a night adds to. An event that an incremental build touches is taken out of the sums as the last build had it
+    (`sign` -1) and added as it is tonight, 1; a full build adds all. Counts are whole numbers, so nothing is lost by that. -#}
+{% macro signed_events(events, touched, key, columns) -%}
+  select
+    {{ columns | join(', ') }},
+    1 as sign
+  from {{ events }}
+  {%- if is_incremental() %}
+  where {{ key }} in (select {{ key }} from {{ touched }})
+  union all
+  select
+    {{ columns | join(', ') }},
+    -1 as sign
+  from {{ touched }}
+  where was_built
+  {%- endif %}
+{%- endmacro %}
+
+{#- The sums of `changes` by key, on top of what {{ this }} holds in an incremental build. Keys that nothing is left of are
+    taken away by `without_empty_sums`. -#}
+{% macro summed_up(changes, key, sums) -%}
+  select
+    {%- for name in key %}
+    {{ changes }}.{{ name }},
+    {%- endfor %}
+    {%- for name in sums %}
+    (sum({{ changes }}.{{ name }}) {%- if is_incremental() %} + coalesce(min(before.{{ name }}), 0){% endif %})::integer as {{ name }}
+    {%- if not loop.last %},{% endif %}
+    {%- endfor %}
+  from {{ changes }}
+  {%- if is_incremental() %}
+  left join {{ this }} as before
+    on {% for name in key %}before.{{ name }} = {{ changes }}.{{ name }}{% if not loop.last %} and {% endif %}{% endfor %}
+  {%- endif %}
+  group by {% for name in key %}{{ changes }}.{{ name }}{% if not loop.last %}, {% endif %}{% endfor %}
+{%- endmacro %}
+
+{#- Take away keys of which nothing is left; a partial index finds them without reading the table. -#}
+{% macro without_empty_sums(counts) -%}
+  {%- set empty -%}
+    {% for name in counts %}{{ name }} = 0{% if not loop.last %} and {% endif %}{% endfor %}
+  {%- endset -%}
+  {%- if not is_incremental() -%}
+  create index on {{ this }} ({{ counts[0] }}) where {{ empty }};
+  {%- endif %}
+  delete from {{ this }} where {{ empty }}
+{%- endmacro %}

@@ -1,0 +1,108 @@
+-- depends_on: {{ ref('int_attributions__touched') }}
+-- depends_on: {{ ref('int_objections__upheld') }}
+-- depends_on: {{ ref('stg_complaints') }}
+-- Complaints that come out otherwise than in the last build, or may: a new version of theirs or of a complaint that
+-- repeats them, another attribution of their day, an objection upheld since. Empty in a full build.
+{%- if is_increment() %}
+with changed as (
+
+  select * from {{ ref('stg_complaints') }} where batch_id in {{ new_batches('complaints') }}
+
+),
+
+before as (
+
+  select * from {{ as_last_built('int_complaints__attributed') }}
+
+),
+
+attributions as (
+
+  select * from {{ ref('int_attributions__touched') }}
+
+),
+
+overturned as (
+
+  (
+    select target_id from {{ ref('int_objections__upheld') }} where target_type_code = 'complaint'
+    except
+    select target_id from {{ as_last_built('int_objections__remembered') }} where target_type_code = 'complaint'
+  )
+  union
+  (
+    select target_id from {{ as_last_built('int_objections__remembered') }} where target_type_code = 'complaint'
+    except
+    select target_id from {{ ref('int_objections__upheld') }} where target_type_code = 'complaint'
+  )
+
+),
+
+keys as (
+
+  select complaint_id from changed
+  union
+  select repeat_of_id from changed
+  union
+  select before.repeat_of_id
+  from before
+  inner join changed
+    on changed.complaint_id = before.complaint_id
+  union
+  select before.complaint_id
+  from before
+  inner join attributions
+    on attributions.community_id = before.community_id
+    and before.submitted_on between attributions.from_on and attributions.until_on
+  union
+  select target_id from overturned
+  union
+  -- a day that had not come yet had no manager
+  select complaint_id from before where submitted_on > {{ previous_business_date() }}
+
+)
+
+select
+  complaints.complaint_id,
+  -- as the last build had it: what the sums take out before they add the complaint as it is now
+  before.complaint_id is not null as was_built,
+  before.uscc,
+  before.region_code,
+  before.stratum_code,
+  before.protection_weight,
+  before.status_code,
+  before.submitted_on,
+  before.closed_on,
+  before.response_minutes,
+  before.handling_minutes,
+  before.resolution_minutes,
+  before.score_resolution_minutes,
+  before.callback_result_code,
+  before.is_repeated,
+  before.is_countable
+from keys
+inner join {{ ref('stg_complaints') }} as complaints
+  on complaints.complaint_id = keys.complaint_id
+left join before
+  on before.complaint_id = complaints.complaint_id
+{%- else %}
+select
+  complaint_id,
+  false as was_built,
+  null::text as uscc,
+  null::text as region_code,
+  null::text as stratum_code,
+  null::numeric as protection_weight,
+  null::text as status_code,
+  null::date as submitted_on,
+  null::date as closed_on,
+  null::numeric as response_minutes,
+  null::numeric as handling_minutes,
+  null::numeric as resolution_minutes,
+  null::numeric as score_resolution_minutes,
+  null::text as callback_result_code,
+  null::boolean as is_repeated,
+  null::boolean as is_countable
+from {{ ref('stg_complaints') }}
+where false
+{%- endif %}

@@ -1,0 +1,116 @@
+"""Night after night on top of the last build gives just the tables that a full rebuild gives."""
+
+from datetime import date, timedelta
+
+import pytest
+from psycopg import sql
+from random_nights import RandomNights
+
+from ingestion import feeds
+from ingestion.load import no_check
+from ingestion.night import ingest_feed
+from simulation.region import simulate
+from warehouse.connection import connect
+from warehouse.scratch import scratch_schemas
+from warehouse.transformation import TransformationError, build
+
+LAST = date(2026, 10, 31)
+LAYERS = ("staging", "intermediate", "marts")
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory):
+    """The landing folder of a small region."""
+    folder = tmp_path_factory.mktemp("region")
+    simulate(preset="hamlet", seed=16, out=folder, through=LAST, nights=0, dirt=False)
+    return folder / "landing"
+
+
+@pytest.fixture
+def world(region, warehouse_database):
+    """A warehouse that holds the region and has built its last night."""
+    (warehouse_database / "landing").symlink_to(region)
+    for feed in feeds.NAMES:
+        ingest_feed(feed, LAST, check=no_check)
+    build(LAST)
+
+
+def last_build():
+    with connect("pc_dbt") as connection:
+        return connection.execute(
+            "select business_date, mode, reason, status from ops.builds order by build_id desc limit 1"
+        ).fetchone()
+
+
+def differing(night):
+    """Return the tables, with example rows, in which the marts are not those of a full rebuild of ``night``."""
+    found = {}
+    with scratch_schemas("full_"):
+        build(night, schema_prefix="full_", tests=False)
+        with connect() as connection:
+            tables = connection.execute(
+                "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2", (list(LAYERS),)
+            ).fetchall()
+            assert len(tables) > 60
+            for schema, table in tables:
+                if table.endswith("__touched"):
+                    continue  # what a build worked on, not what it found
+                ours, theirs = sql.Identifier(schema, table), sql.Identifier(f"full_{schema}", table)
+                rows = connection.execute(
+                    sql.SQL(
+                        "(select 'only ours', a::text from (select * from {0} except all select * from {1}) a limit 3)"
+                        " union all "
+                        "(select 'only full', b::text from (select * from {1} except all select * from {0}) b limit 3)"
+                    ).format(ours, theirs)
+                ).fetchall()
+                if rows:
+                    found[f"{schema}.{table}"] = rows
+    return found
+
+
+def nights_after(count, seed):
+    """Yield ``count`` nights with random deliveries, some of them days apart."""
+    random_nights, night = RandomNights(seed), LAST
+    for _ in range(count):
+        night += timedelta(days=random_nights.random.choice((1, 1, 1, 4)))
+        random_nights.deliver(night)
+        yield night
+
+
+def test_build__nights_with_late_and_corrected_rows__equal_a_full_rebuild(world):
+    for night in nights_after(4, seed=7):
+        build(night, is_incremental=True)
+        assert last_build()[:2] == (night, "incremental")
+        assert differing(night) == {}, f"night of {night}"
+
+
+def test_build__a_night_that_cannot_stand_on_the_last__is_full_and_says_why(world):
+    build(LAST, is_incremental=True)
+    assert last_build() == (LAST, "incremental", f"0 new batches since the night of {LAST}", "done")
+    random_nights = RandomNights(1)
+    code = {"category_code": "astrology", "status_code": "closed", "channel_code": "hotline"}
+    row = {"complaint_id": "N1", "submitted_at": "2026-10-31 09:00+08", **code}
+    random_nights.insert("complaints", [row], LAST)
+    with pytest.raises(TransformationError, match="listed_code_stg_complaints_category_code__category"):
+        build(LAST, is_incremental=True)
+    assert last_build() == (LAST, "incremental", f"1 new batch since the night of {LAST}", "failed")
+    random_nights.insert("complaints", [row | {"category_code": "lift"}], LAST)
+    build(LAST, is_incremental=True)
+    assert last_build() == (LAST, "full", "the build before was interrupted or failed", "done")
+    build(LAST, is_incremental=True, variables={"response_limit_hours": 3})
+    assert last_build()[1:3] == ("full", "the method's numbers are others")
+    build(LAST, select="stg_funds")
+    build(LAST, is_incremental=True, variables={"response_limit_hours": 3})
+    assert last_build()[1:3] == ("full", "the build before made some of the models only")
+    earlier = LAST - timedelta(days=1)
+    build(earlier, is_incremental=True, variables={"response_limit_hours": 3})
+    assert last_build() == (earlier, "full", f"the marts hold the later night of {LAST}", "done")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_build__thirty_such_nights__equal_a_full_rebuild(world):
+    for night in nights_after(30, seed=2026):
+        build(night, is_incremental=True)
+        assert last_build()[:2] == (night, "incremental")
+        assert differing(night) == {}, f"night of {night}"

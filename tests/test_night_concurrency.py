@@ -1,0 +1,114 @@
+"""Many hands at once: builds, readers, deliveries. Nobody reads half a night or waits for ever."""
+
+import subprocess
+import sys
+import threading
+from datetime import date, timedelta
+
+import pytest
+from test_dbt_build import NIGHT, complaint, insert, town  # noqa: F401
+from test_dbt_incremental import differing
+from test_ingestion_load import HEADER, deliver, office, row, versions  # noqa: F401
+
+from cli import nightly
+from warehouse import transformation
+from warehouse.connection import connect
+from warehouse.locks import LockedError, building_marts, reading_marts
+from warehouse.settings import PROJECT_ROOT
+from warehouse.transformation import build
+
+NEXT = NIGHT + timedelta(days=1)
+
+
+def nights_seen():
+    """Return the business dates that a mart of the beginning and one of the end of a build speak of."""
+    with connect("pc_gatekeeper") as connection:
+        return connection.execute(
+            "select (select max(ends_on) from intermediate.int_spells__resolved),"
+            " (select max(actual_on) from marts.mart_scorecards__kpis)"
+        ).fetchone()
+
+
+def test_readers__during_a_build__see_the_night_before_or_the_night_whole(town):  # noqa: F811
+    build(NIGHT)
+    seen, is_over = set(), threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            with reading_marts():
+                seen.add(nights_seen())
+            is_over.wait(0.02)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        build(NEXT, is_incremental=True)
+    finally:
+        is_over.set()
+        reader.join()
+    assert seen <= {(NIGHT, NIGHT), (NEXT, NEXT)}
+    assert nights_seen() == (NEXT, NEXT)
+
+
+def test_lock__held_by_others__is_waited_for_only_so_long_and_says_by_whom(warehouse_database):
+    with reading_marts(), reading_marts():
+        with pytest.raises(LockedError, match=r"cannot be built: after 50ms server processes \d+ still hold them"):
+            with building_marts(wait="50ms"):
+                pass
+    with building_marts(), pytest.raises(LockedError, match=r"cannot be read: after 50ms server processes \d+ still"):
+        with reading_marts(wait="50ms"):
+            pass
+
+
+def test_roles__every_one__gives_up_waiting_for_a_lock(warehouse_database):
+    for role in ("pc_ingestion", "pc_dbt", "pc_scoring", "pc_publishing", "pc_supervision", "pc_pages", "pc_api"):
+        with connect(role) as connection:
+            assert connection.execute("show lock_timeout").fetchone() == ("30min",)
+            assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("4h",)
+
+
+def test_build__a_delivery_arrives_while_it_runs__the_next_one_takes_it_in(town, monkeypatch):  # noqa: F811
+    build(NIGHT)
+    invoke = transformation._invoke
+
+    def deliver_first(*arguments, **keywords):
+        insert("complaints", [complaint(5, complaint_id="T5")], known_on=NEXT, batch_id="late")
+        monkeypatch.setattr(transformation, "_invoke", invoke)
+        return invoke(*arguments, **keywords)
+
+    monkeypatch.setattr(transformation, "_invoke", deliver_first)
+    build(NEXT, is_incremental=True)
+    build(NEXT, is_incremental=True)
+    with connect("pc_dbt") as connection:
+        modes = [mode for (mode,) in connection.execute("select mode from ops.builds order by build_id")]
+    assert modes == ["full", "incremental", "incremental"]
+    assert differing(NEXT) == {}
+
+
+def test_ingest__a_backfill_beside_a_night__each_row_becomes_one_version(office):  # noqa: F811
+    """Both deliver the same keys at once: whoever comes second sees the other's rows and adds only what differs."""
+    same = "".join(row(f"S{number}") for number in range(2000))
+    (office / "night.csv").write_text(HEADER + same + row("N1"), encoding="utf-8")
+    (office / "backfill.csv").write_text(HEADER + same + row("B1"), encoding="utf-8")
+    start, reports = threading.Barrier(2), []
+
+    def load(name):
+        start.wait(timeout=30)
+        reports.append(deliver(office, None, name=name))
+
+    threads = [threading.Thread(target=load, args=(name,)) for name in ("night.csv", "backfill.csv")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert [report.status for report in reports] == ["loaded", "loaded"]
+    assert sum(report.rows_accepted for report in reports) == 2002 == len(versions())
+    assert sum(report.rows_duplicate for report in reports) == 2000
+
+
+def test_nightly__two_started_together__one_works_and_the_other_says_so(warehouse_database):
+    command = [sys.executable, "-m", "cli.main", "nightly", "--business-date", date(2026, 10, 31).isoformat()]
+    with nightly.exclusive():
+        other = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert other.returncode == 2
+    assert "another night or a scheduler" in other.stdout + other.stderr

@@ -1,0 +1,160 @@
+"""Builds of the warehouse: when one may work on top of the last, and what is kept of each in ``ops``.
+
+A build is either full (every table made anew from raw) or incremental (only what new batches and the passing of days
+touch, on top of the last build). Owns that decision. Must not know how a table is built.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import dict_row
+
+Mode = Literal["full", "incremental", "partial"]
+LARGEST_SHARE = 0.2  # of all rows: with more than that new, making every table anew costs less than touching it
+LONGEST_GAP = timedelta(days=92)  # between two nights: after that too much has changed by the passing of days alone
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What an incremental build works from: the night before it and the batches that night had not read."""
+
+    previous_business_date: date
+    batches: dict[str, list[str]] = field(default_factory=dict)  # by feed
+    received_from: dict[str, str] = field(default_factory=dict)  # by feed: arrival of the first of them
+
+    def variable(self) -> dict[str, Any]:
+        """Return what dbt is told as variable ``increment``."""
+        return {
+            "previous_business_date": self.previous_business_date.isoformat(),
+            "batches": self.batches,
+            "received_from": self.received_from,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a night is built and why; ``batch_ids`` are those the marts will have read that they had not before."""
+
+    mode: Mode
+    reason: str
+    batch_ids: list[str] = field(default_factory=list)
+    increment: Increment | None = None
+
+
+def hash_of(value: object) -> str:
+    """Return a short hash of plain values, the same for the same values whatever the order of their keys."""
+    plain = json.loads(json.dumps(value, default=str))  # keys are text now and can be sorted
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan(
+    connection: psycopg.Connection,
+    business_date: date,
+    *,
+    code_hash: str,
+    variable_hash: str,
+    is_incremental: bool = True,
+) -> Plan:
+    """Decide how the night of ``business_date`` is built; ``is_incremental`` False asks for a full build."""
+    cursor = connection.cursor(row_factory=dict_row)
+    last = cursor.execute("select * from ops.builds order by build_id desc limit 1").fetchone()
+    reason = _why_full(last, business_date, code_hash, variable_hash) if is_incremental else "it was asked for"
+    if reason is None and _is_much(cursor, business_date):
+        reason = f"more than {LARGEST_SHARE:.0%} of all rows are new"
+    unread = cursor.execute(
+        """
+        select feed, batch_id, received_at from ops.batches
+        where status = 'loaded' and business_date <= %s
+          and (%s or not exists (select from ops.built_batches as built where built.batch_id = batches.batch_id))
+        order by received_at, batch_id
+        """,
+        (business_date, reason is not None),
+    ).fetchall()
+    batch_ids = [row["batch_id"] for row in unread]
+    if reason is not None or last is None:
+        return Plan("full", reason or "", batch_ids)
+    batches: dict[str, list[str]] = {}
+    received_from: dict[str, str] = {}
+    for row in unread:
+        batches.setdefault(row["feed"], []).append(row["batch_id"])
+        received_from.setdefault(row["feed"], row["received_at"].isoformat())
+    new = f"{len(batch_ids)} new {'batch' if len(batch_ids) == 1 else 'batches'} since the night of"
+    return Plan(
+        "incremental",
+        f"{new} {last['business_date']}",
+        batch_ids,
+        Increment(last["business_date"], batches, received_from),
+    )
+
+
+def _why_full(last: Mapping[str, Any] | None, business_date: date, code_hash: str, variable_hash: str) -> str | None:
+    """Return why the last build cannot be worked on, None when it can."""
+    if last is None:
+        return "nothing was built before"
+    if last["status"] != "done":
+        return "the build before was interrupted or failed"
+    if last["mode"] == "partial":
+        return "the build before made some of the models only"
+    if last["code_hash"] != code_hash:
+        return "the models' code is another"
+    if last["variable_hash"] != variable_hash:
+        return "the method's numbers are others"
+    if last["business_date"] > business_date:
+        return f"the marts hold the later night of {last['business_date']}"
+    if business_date - last["business_date"] > LONGEST_GAP:
+        return f"the marts hold a night of long ago, {last['business_date']}"
+    return None
+
+
+def _is_much(cursor: psycopg.Cursor[Any], business_date: date) -> bool:
+    found = cursor.execute(
+        """
+        select coalesce(sum(rows_accepted), 0)::float8 as all_rows,
+          coalesce(sum(rows_accepted) filter (where not exists (
+            select from ops.built_batches as built where built.batch_id = batches.batch_id)), 0)::float8 as new_rows
+        from ops.batches where status = 'loaded' and business_date <= %s
+        """,
+        (business_date,),
+    ).fetchone()
+    return bool(found and found["new_rows"] > LARGEST_SHARE * found["all_rows"])
+
+
+def begin(
+    connection: psycopg.Connection, business_date: date, decided: Plan, *, code_hash: str, variable_hash: str
+) -> int:
+    """Record that the build begins, committed at once: until it ends well the marts count as torn. Return its id."""
+    row = connection.execute(
+        "select ops.begin_build(%s, %s, %s, %s, %s)",
+        (business_date, decided.mode, decided.reason, code_hash, variable_hash),
+    ).fetchone()
+    connection.commit()
+    assert row is not None
+    return int(row[0])
+
+
+def end(
+    connection: psycopg.Connection,
+    build_id: int,
+    decided: Plan,
+    *,
+    is_done: bool,
+    start_seconds: float | None,
+    runs: Sequence[Mapping[str, Any]],
+) -> None:
+    """Record how the build ended and what each model took; the last thing a build writes, in one transaction."""
+    connection.execute(
+        "select ops.end_build(%s, %s, %s, %s::numeric, %s)",
+        (
+            build_id,
+            "done" if is_done else "failed",
+            decided.batch_ids,
+            start_seconds,
+            json.dumps(list(runs), default=str),
+        ),
+    )
+    connection.commit()
