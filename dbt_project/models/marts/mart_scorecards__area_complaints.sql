@@ -25,27 +25,38 @@ areas as (
 
 ),
 
-split as (
+located as (
 
   select
     coalesce(communities.leaf_area_code, complaints.region_code) as leaf_area_code,
     date_trunc('month', complaints.submitted_on::timestamp)::date as month,
-    splits.dimension_code,
-    splits.value_code,
-    count(*) as complaint_count
+    coalesce(complaints.category_code, 'other') as category_code,
+    coalesce(complaints.responsible_party_code, 'undetermined') as responsible_party_code
   from complaints
   left join communities
     on communities.community_id = complaints.community_id
-  cross join lateral (
-    values
-      ('category', coalesce(complaints.category_code, 'other')),
-      ('responsible_party', coalesce(complaints.responsible_party_code, 'undetermined'))
-  ) as splits (dimension_code, value_code)
-  group by
-    coalesce(communities.leaf_area_code, complaints.region_code),
-    date_trunc('month', complaints.submitted_on::timestamp)::date,
-    splits.dimension_code,
-    splits.value_code
+
+),
+
+split as (
+
+  select
+    leaf_area_code,
+    month,
+    'category' as dimension_code,
+    category_code as value_code,
+    count(*) as complaint_count
+  from located
+  group by leaf_area_code, month, category_code
+  union all
+  select
+    leaf_area_code,
+    month,
+    'responsible_party' as dimension_code,
+    responsible_party_code as value_code,
+    count(*) as complaint_count
+  from located
+  group by leaf_area_code, month, responsible_party_code
 
 )
 
