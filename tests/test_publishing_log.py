@@ -124,7 +124,7 @@ def alterations(content: dict):
         for part in path[:-1]:
             at = at[part]
         value = at[path[-1]]
-        at[path[-1]] = value + 1 if isinstance(value, int) else ("B" if value != "B" else "A") + str(value)[1:]
+        at[path[-1]] = value + 1 if isinstance(value, int) else ("A" if str(value).startswith("B") else "B") + str(value)[1:]
         yield path, changed
     for name, entries in (
         ("left out", content["document"]["entries"][1:]),
