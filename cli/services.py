@@ -22,6 +22,8 @@ from warehouse.settings import PROJECT_ROOT, get_settings
 
 STOP_SECONDS = 15  # the scheduler needs some seconds to hand back its tasks
 READY_SECONDS = 120
+# SIGINT as well: a shell starts what runs behind it with Ctrl-C ignored, and every service would inherit that
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ServiceError(Exception):
@@ -116,7 +118,7 @@ def running(*, with_scheduler: bool, ports: Ports | None = None) -> Iterator[dic
 def serve_all(*, with_scheduler: bool = True) -> int:
     """Serve until Ctrl-C (or SIGTERM), then stop everything; return 0, or 1 when a service ended by itself."""
     ports = Ports.from_environment()
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, _interrupt) for number in INTERRUPTS}
     try:
         with running(with_scheduler=with_scheduler, ports=ports) as processes:
             for service in services(ports, with_scheduler=with_scheduler):

@@ -124,7 +124,10 @@ def alterations(content: dict):
         for part in path[:-1]:
             at = at[part]
         value = at[path[-1]]
-        at[path[-1]] = value + 1 if isinstance(value, int) else ("A" if str(value).startswith("B") else "B") + str(value)[1:]
+        if isinstance(value, int):
+            at[path[-1]] = value + 1
+        else:
+            at[path[-1]] = ("A" if value.startswith("B") else "B") + value[1:]
         yield path, changed
     for name, entries in (
         ("left out", content["document"]["entries"][1:]),
