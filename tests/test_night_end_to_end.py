@@ -269,9 +269,10 @@ KILLS = (
     ("inside ingestion, rows copied, refused rows not yet", None, "quarantine.rejected_rows in share mode"),
     ("inside the models", "funds", "raw.inspections in access exclusive mode"),
     ("between the models and door 2", "build_models", None),
+    ("inside supervision, alerts raised, notices not yet", None, "supervision.notices in share mode"),
+    ("inside a tick, escalations raised, notices not yet", "keep_clocks", "supervision.notices in share mode"),
     ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
     ("inside publishing, grades written, outbox not yet", None, "publishing.outbox in share mode"),
-    ("inside a tick, escalations raised, notices not yet", "build_models", "supervision.notices in share mode"),
     ("inside delivery, sent, receipt not yet written", None, "publishing.receipts in share mode"),
 )
 
@@ -330,7 +331,7 @@ def _start_and_kill(home, place, step, lock):
     try:
         with connect() as holder, connect(autocommit=True) as watcher:
             if step:
-                wait_until("select 1 from ops.stage_runs where step = %s and status = 'done'", step)
+                wait_until("select 1 from ops.stage_runs where step = %s and status in ('done', 'nothing new')", step)
             if lock:
                 holder.execute(f"lock table {lock}")
                 wait_until("select 1 from pg_locks where not granted and relation = %s::regclass", lock.split()[0])
