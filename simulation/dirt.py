@@ -44,7 +44,7 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("torn", "content", "TEXT_UNREADABLE"),
         ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
         ("impossible_time", "submitted_at", "TYPE_INVALID_TIMESTAMP"),
-        ("wide", "updated_at", "ROW_WRONG_WIDTH"),
+        ("wide", "is_pause_approved", "ROW_WRONG_WIDTH"),
         ("too_early", "responded_at", "RESPONDED_BEFORE_SUBMITTED"),
     ),
     "baotou_inspections": (
@@ -263,7 +263,7 @@ def _damaged(
         "out_of_range": lambda: 180.0,
         "torn": lambda: str(row[header]) + TORN,
         "same_officer": lambda: row[office.header_of("original_officer_code")],
-        "wide": lambda: str(row[header]) + WIDE,
+        "wide": lambda: str(row[header] or "") + WIDE,
     }[kind]()
     return row
 
