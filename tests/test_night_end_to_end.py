@@ -39,9 +39,13 @@ ARRIVALS = (  # when something happened, and numbers that count tries: a killed 
     "recorded_at",
     "published_at",
     "delivered_at",
+    "raised_at",
+    "look_from",
     "receipt_no",
+    "body_sha256",  # of what was sent, raised_at in it
     "outbox_id",
     "waiting_id",
+    "tick_id",
     "attempt_count",
     "gate_result_id",
 )
@@ -303,7 +307,9 @@ def _night_of_processes(region, template, home, *, kills):
             else:
                 assert run_night(CLEAN) == 0
             received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
-            return state(without=ARRIVALS), sorted((row["idempotency_key"], row["body"]) for row in received)
+            return state(without=ARRIVALS), {
+                row["idempotency_key"]: row["body"] | {"raised_at": None} for row in received
+            }
 
 
 def _process(home):
