@@ -457,7 +457,7 @@ def test_summary__names_what_is_still_refused_and_folders_that_nobody_reads(offi
     steps.ingest("surveys", NEXT_DAY)
     steps.check_landing(NEXT_DAY)
     screen = StringIO()
-    print_summary(Console(file=screen, width=300), NEXT_DAY, seconds={}, log=office / "log")
+    print_summary(Console(file=screen, width=300), NEXT_DAY, seconds={}, steps=[], log=office / "log")
     assert f"office/notes.txt, still refused since {DAY}" in screen.getvalue()
     assert f"no source profile is named after: landing/{DAY}/unknown_office" in screen.getvalue()
 
