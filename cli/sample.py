@@ -72,6 +72,8 @@ def servers(settings: Settings) -> Iterator[None]:
         store = settings.data_dir / "sample" / "complaints_api"
         if settings.complaints_api_url is None and store.exists():
             os.environ["COMPLAINTS_API_URL"] = stack.enter_context(running_complaints_api(store))
+            stack.callback(get_settings.cache_clear)
+            stack.callback(os.environ.pop, "COMPLAINTS_API_URL", None)  # nobody answers there any more
         if settings.tendering_url is None or settings.supervision_url is None:
             stack.enter_context(sandbox_process.running(settings.data_dir))
         get_settings.cache_clear()

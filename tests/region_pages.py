@@ -40,15 +40,22 @@ class Region:
 @contextlib.contextmanager
 def database_of(template: str):
     """A database copied from ``template`` in the environment for the length of the block; gives its name."""
+    with _copied(template) as name:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WAREHOUSE_DATABASE", name)
+            get_settings.cache_clear()
+            yield name
+        get_settings.cache_clear()
+
+
+@contextlib.contextmanager
+def _copied(template: str):
+    """A database copied from ``template`` for the length of the block; gives its name."""
     name = f"pages_{uuid.uuid4().hex[:12]}"
     maintenance = ground.parameters(database="postgres")
     with psycopg.connect(**maintenance, autocommit=True) as opened:
         opened.execute(f"create database {name} template {template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        get_settings.cache_clear()
-        yield name
-    get_settings.cache_clear()
+    yield name
     with psycopg.connect(**maintenance, autocommit=True) as opened:
         opened.execute(f"drop database {name} with (force)")
 
@@ -63,10 +70,12 @@ def graded_region(migrated_template, tmp_path_factory):
 
     home = tmp_path_factory.mktemp("region")
     simulate(preset="hamlet", seed=SEED, out=home, through=NIGHT, nights=0, dirt=True)
-    with database_of(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LANDING_DIR", str(home / "landing"))
-        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
-        with complaints_api.running(home / "complaints_api") as api:
+    with _copied(migrated_template) as name:
+        # the environment is this region's while it is made, and no longer: later tests of this process have their own
+        with pytest.MonkeyPatch.context() as patch, complaints_api.running(home / "complaints_api") as api:
+            patch.setenv("WAREHOUSE_DATABASE", name)
+            patch.setenv("LANDING_DIR", str(home / "landing"))
+            patch.setenv("ARCHIVE_DIR", str(home / "archive"))
             patch.setenv("COMPLAINTS_API_URL", api)
             get_settings.cache_clear()
             first = ("enterprises", "communities", "contracts")  # the others refer to them
@@ -80,6 +89,7 @@ def graded_region(migrated_template, tmp_path_factory):
             steps.check_score_inputs(NIGHT)
             steps.grade_enterprises(NIGHT)
             steps.publish_grades(NIGHT)
+        get_settings.cache_clear()
         with psycopg.connect(**ground.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(  # connections that dbt and the gates keep: a database in use cannot be copied
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)
