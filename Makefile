@@ -28,7 +28,7 @@ stop: ## stop the embedded database
 	@.venv/bin/property-credit warehouse stop
 
 test: install lint ## every test
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .

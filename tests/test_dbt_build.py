@@ -8,6 +8,7 @@ from psycopg import sql
 from warehouse.connection import connect
 from warehouse.transformation import TransformationError, build
 
+pytestmark = pytest.mark.slow
 NIGHT = date(2026, 10, 31)
 FIRM, OTHER, COMMITTEE = "91350100M000100Y43", "91110000802100433B", "91440300708461136T"
 

@@ -14,6 +14,7 @@ from warehouse.connection import connect
 from warehouse.scratch import scratch_schemas
 from warehouse.transformation import TransformationError, build
 
+pytestmark = pytest.mark.slow
 LAST = date(2026, 10, 31)
 LAYERS = ("staging", "intermediate", "marts")
 

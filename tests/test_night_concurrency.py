@@ -17,6 +17,7 @@ from warehouse.locks import LockedError, building_marts, reading_marts
 from warehouse.settings import PROJECT_ROOT
 from warehouse.transformation import build
 
+pytestmark = pytest.mark.slow
 NEXT = NIGHT + timedelta(days=1)
 
 

@@ -1,54 +1,28 @@
-"""Four nights on a small region through the real DAGs, and a night that is killed again and again.
+"""Four nights on a small region through the real DAGs.
 
 clean (10-31) → dirty, with one feed's gate failing (11-01) → late and corrected rows (11-02) → 11-01 again.
 """
 
-import contextlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import uuid
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
+from night_world import state, warehouse
 
 from cli.nightly import run_night
 from publishing import sandbox_process
 from simulation import complaints_api
 from simulation.region import simulate
-from warehouse import connection as ground
 from warehouse.connection import connect
-from warehouse.settings import PROJECT_ROOT, get_settings
+from warehouse.settings import get_settings
 
+pytestmark = pytest.mark.slow
 CLEAN, DIRTY, LATE = date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)
 SEED = 16  # of a small region whose second day after its history brings both a correction and a late row
-SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
-TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
-ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
-    "received_at",
-    "known_until",
-    "recorded_at",
-    "published_at",
-    "delivered_at",
-    "raised_at",
-    "look_from",
-    "receipt_no",
-    "body_sha256",  # of what was sent, raised_at in it
-    "outbox_id",
-    "waiting_id",
-    "tick_id",
-    "attempt_count",
-    "gate_result_id",
-)
 
 
 @dataclass
@@ -77,7 +51,7 @@ def region(tmp_path_factory):
 def nights(region, migrated_template, tmp_path_factory):
     """Run the four nights once, in this process."""
     home = tmp_path_factory.mktemp("nights")
-    with _warehouse(migrated_template, home) as patch, sandbox_process.running(home) as sandbox:
+    with warehouse(migrated_template, home) as patch, sandbox_process.running(home) as sandbox:
         patch.setenv("TENDERING_URL", sandbox)
         patch.setenv("SUPERVISION_URL", sandbox)
         with complaints_api.running(region / "clean" / "complaints_api") as api:
@@ -100,24 +74,6 @@ def nights(region, migrated_template, tmp_path_factory):
             yield world
 
 
-@contextlib.contextmanager
-def _warehouse(template, home):
-    """A fresh warehouse, landing and archive for the length of a block; gives the block's environment."""
-    name = f"night_{uuid.uuid4().hex[:12]}"
-    maintenance = ground.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        patch.setenv("LANDING_DIR", str(home / "landing"))
-        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
-        get_settings.cache_clear()
-        yield patch
-    get_settings.cache_clear()
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
-
-
 def _deliver_dirt(dirty, day):
     """Deliver the whole history again with known dirt in it, and a ledger of which half the dates are unreadable."""
     shutil.rmtree(day / "bank_ledger", ignore_errors=True)
@@ -137,37 +93,6 @@ def _run(world, name, business_date):
     world.exit_codes[name] = run_night(business_date)
     world.states[name] = state()
     world.deliveries[name] = httpx.get(f"{world.sandbox}/received", trust_env=False).json()["received"]
-
-
-def state(*, without=()):
-    """Return a fingerprint of every table's rows, whatever their order; columns named in ``without`` do not count."""
-    found = {}
-    with connect() as opened:
-        tables = opened.execute(
-            """
-            select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
-            from information_schema.columns join information_schema.tables using (table_schema, table_name)
-            where table_type = 'BASE TABLE'
-              and table_name not like '%%\\_\\_touched'  -- what a build worked on, not what it found
-              and (table_schema = any(%s) or table_schema = 'ops' and table_name = any(%s)) group by 1, 2
-            """,
-            (list(SCHEMAS), list(TABLES_OF_OPS)),
-        ).fetchall()
-        for schema, table, columns in tables:
-            kept = sql.SQL(", ").join(
-                sql.SQL("body - %s::text[]" if name == "body" else "{}").format(sql.Identifier(name))
-                for name in columns
-                if name not in without
-            )
-            query = sql.SQL(
-                "select count(*), md5(string_agg(row::text, chr(10) order by row::text)) from {} {}"
-            ).format(
-                sql.SQL("(select row({}) as row from {}) as rows").format(kept, sql.Identifier(schema, table)),
-                sql.SQL(""),
-            )
-            stamps = [list(without)] if "body" in columns else []  # what is sent holds when its notice was raised
-            found[f"{schema}.{table}"] = opened.execute(query, stamps).fetchone()
-    return found
 
 
 def _rows(query, *parameters):
@@ -271,83 +196,3 @@ def test_night_again__nothing_is_new__every_step_says_so(nights):
     assert run_night(LATE) == 0
     steps = _rows("select step, status from ops.stage_runs where business_date = %s and status <> 'nothing new'", LATE)
     assert steps == []
-
-
-# Killed with SIGKILL: where · the step that must be done before · the lock that then holds the night there, if any
-KILLS = (
-    ("inside ingestion, rows copied, refused rows not yet", None, "quarantine.rejected_rows in share mode"),
-    ("inside the models", "funds", "raw.inspections in access exclusive mode"),
-    ("between the models and door 2", "build_models", None),
-    ("inside supervision, alerts raised, notices not yet", None, "supervision.notices in share mode"),
-    ("inside a tick, escalations raised, notices not yet", "keep_clocks", "supervision.notices in share mode"),
-    ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
-    ("inside publishing, grades written, outbox not yet", None, "publishing.outbox in share mode"),
-    ("inside delivery, sent, receipt not yet written", None, "publishing.receipts in share mode"),
-)
-
-
-@pytest.mark.slow
-def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(region, migrated_template, tmp_path):
-    unbroken = _night_of_processes(region, migrated_template, tmp_path / "unbroken", kills=())
-    broken = _night_of_processes(region, migrated_template, tmp_path / "broken", kills=KILLS)
-    assert broken[0] == unbroken[0]
-    assert broken[1] == unbroken[1]
-
-
-def _night_of_processes(region, template, home, *, kills):
-    """Run the dirty region's first night, killed at every place and finished by other processes; return its end."""
-    home.mkdir()
-    with _warehouse(template, home) as patch, sandbox_process.running(home) as sandbox:
-        patch.setenv("TENDERING_URL", sandbox)
-        patch.setenv("SUPERVISION_URL", sandbox)
-        shutil.copytree(region / "dirty" / "landing", home / "landing")
-        with complaints_api.running(region / "dirty" / "complaints_api") as api:
-            patch.setenv("COMPLAINTS_API_URL", api)
-            get_settings.cache_clear()
-            for place, step, lock in kills:
-                _start_and_kill(home, place, step, lock)
-            if kills:
-                finished = _process(home)
-                assert finished.wait(timeout=300) == 0, (home / "night.log").read_text(errors="replace")[-3000:]
-            else:
-                assert run_night(CLEAN) == 0
-            received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
-            return state(without=ARRIVALS), {
-                row["idempotency_key"]: row["body"] | {"raised_at": None} for row in received
-            }
-
-
-def _process(home):
-    with open(home / "night.log", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "nightly", "--business-date", CLEAN.isoformat()],
-            cwd=PROJECT_ROOT,
-            stdout=log,
-            stderr=log,
-            env=dict(os.environ),
-            start_new_session=True,
-        )
-
-
-def _start_and_kill(home, place, step, lock):
-    process = _process(home)
-
-    def wait_until(query, parameter):
-        deadline = time.monotonic() + 240
-        while not watcher.execute(query, (parameter,)).fetchone():
-            assert process.poll() is None, f"{place}: ended before\n{(home / 'night.log').read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"{place}: never came there"
-            time.sleep(0.02)
-
-    try:
-        with connect() as holder, connect(autocommit=True) as watcher:
-            if step:
-                wait_until("select 1 from ops.stage_runs where step = %s and status in ('done', 'nothing new')", step)
-            if lock:
-                holder.execute(f"lock table {lock}")
-                wait_until("select 1 from pg_locks where not granted and relation = %s::regclass", lock.split()[0])
-            os.killpg(process.pid, signal.SIGKILL)  # while the lock still holds it there
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -13,6 +13,7 @@ from scoring.run import grade
 from warehouse.connection import connect
 from warehouse.transformation import build
 
+pytestmark = pytest.mark.slow
 LATER = NIGHT + timedelta(days=5)
 
 

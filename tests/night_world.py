@@ -1,0 +1,64 @@
+"""A whole night's ground: a warehouse of its own, and a fingerprint of everything that a night leaves behind."""
+
+import contextlib
+import uuid
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from warehouse import connection as ground
+from warehouse.connection import connect
+from warehouse.settings import get_settings
+
+SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
+TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
+
+
+@contextlib.contextmanager
+def warehouse(template, home):
+    """A fresh warehouse, landing and archive for the length of a block; gives the block's environment."""
+    name = f"night_{uuid.uuid4().hex[:12]}"
+    maintenance = ground.parameters(database="postgres")
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"create database {name} template {template}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAREHOUSE_DATABASE", name)
+        patch.setenv("LANDING_DIR", str(home / "landing"))
+        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
+        get_settings.cache_clear()
+        yield patch
+    get_settings.cache_clear()
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
+        opened.execute(f"drop database {name} with (force)")
+
+
+def state(*, without=()):
+    """Return a fingerprint of every table's rows, whatever their order; columns named in ``without`` do not count."""
+    found = {}
+    with connect() as opened:
+        tables = opened.execute(
+            """
+            select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
+            from information_schema.columns join information_schema.tables using (table_schema, table_name)
+            where table_type = 'BASE TABLE'
+              and table_name not like '%%\\_\\_touched'  -- what a build worked on, not what it found
+              and (table_schema = any(%s) or table_schema = 'ops' and table_name = any(%s)) group by 1, 2
+            """,
+            (list(SCHEMAS), list(TABLES_OF_OPS)),
+        ).fetchall()
+        for schema, table, columns in tables:
+            kept = sql.SQL(", ").join(
+                sql.SQL("body - %s::text[]" if name == "body" else "{}").format(sql.Identifier(name))
+                for name in columns
+                if name not in without
+            )
+            query = sql.SQL(
+                "select count(*), md5(string_agg(row::text, chr(10) order by row::text)) from {} {}"
+            ).format(
+                sql.SQL("(select row({}) as row from {}) as rows").format(kept, sql.Identifier(schema, table)),
+                sql.SQL(""),
+            )
+            stamps = [list(without)] if "body" in columns else []  # what is sent holds when its notice was raised
+            found[f"{schema}.{table}"] = opened.execute(query, stamps).fetchone()
+    return found

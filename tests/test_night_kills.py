@@ -1,0 +1,119 @@
+"""A night that is killed again and again, between its stages and inside them, ends as an unbroken one."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+
+import httpx
+import pytest
+from night_world import state, warehouse
+
+from cli.nightly import run_night
+from publishing import sandbox_process
+from simulation import complaints_api
+from simulation.region import simulate
+from warehouse.connection import connect
+from warehouse.settings import PROJECT_ROOT, get_settings
+
+NIGHT = date(2026, 10, 31)
+ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
+    "received_at",
+    "known_until",
+    "recorded_at",
+    "published_at",
+    "delivered_at",
+    "raised_at",
+    "look_from",
+    "receipt_no",
+    "body_sha256",  # of what was sent, raised_at in it
+    "outbox_id",
+    "waiting_id",
+    "tick_id",
+    "attempt_count",
+    "gate_result_id",
+)
+# Killed with SIGKILL: where · the step that must be done before · the lock that then holds the night there, if any
+KILLS = (
+    ("inside ingestion, rows copied, refused rows not yet", None, "quarantine.rejected_rows in share mode"),
+    ("inside the models", "funds", "raw.inspections in access exclusive mode"),
+    ("between the models and door 2", "build_models", None),
+    ("inside supervision, alerts raised, notices not yet", None, "supervision.notices in share mode"),
+    ("inside a tick, escalations raised, notices not yet", "keep_clocks", "supervision.notices in share mode"),
+    ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
+    ("inside publishing, grades written, outbox not yet", None, "publishing.outbox in share mode"),
+    ("inside delivery, sent, receipt not yet written", None, "publishing.receipts in share mode"),
+)
+
+
+@pytest.mark.slow
+def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(migrated_template, tmp_path):
+    region = tmp_path / "region"
+    simulate(preset="hamlet", seed=16, out=region, through=NIGHT, nights=0, dirt=True)
+    unbroken = _night_of_processes(region, migrated_template, tmp_path / "unbroken", kills=())
+    broken = _night_of_processes(region, migrated_template, tmp_path / "broken", kills=KILLS)
+    assert broken[0] == unbroken[0]
+    assert broken[1] == unbroken[1]
+
+
+def _night_of_processes(region, template, home, *, kills):
+    """Run the dirty region's first night, killed at every place and finished by other processes; return its end."""
+    home.mkdir()
+    with warehouse(template, home) as patch, sandbox_process.running(home) as sandbox:
+        patch.setenv("TENDERING_URL", sandbox)
+        patch.setenv("SUPERVISION_URL", sandbox)
+        shutil.copytree(region / "landing", home / "landing")
+        with complaints_api.running(region / "complaints_api") as api:
+            patch.setenv("COMPLAINTS_API_URL", api)
+            get_settings.cache_clear()
+            for place, step, lock in kills:
+                _start_and_kill(home, place, step, lock)
+            if kills:
+                finished = _process(home)
+                assert finished.wait(timeout=300) == 0, (home / "night.log").read_text(errors="replace")[-3000:]
+            else:
+                assert run_night(NIGHT) == 0
+            received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
+            return state(without=ARRIVALS), {
+                row["idempotency_key"]: row["body"] | {"raised_at": None} for row in received
+            }
+
+
+def _process(home):
+    with open(home / "night.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "nightly", "--business-date", NIGHT.isoformat()],
+            cwd=PROJECT_ROOT,
+            stdout=log,
+            stderr=log,
+            env=dict(os.environ),
+            start_new_session=True,
+        )
+
+
+def _start_and_kill(home, place, step, lock):
+    process = _process(home)
+
+    def wait_until(query, parameter):
+        deadline = time.monotonic() + 240
+        while not watcher.execute(query, (parameter,)).fetchone():
+            assert process.poll() is None, f"{place}: ended before\n{(home / 'night.log').read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"{place}: never came there"
+            time.sleep(0.02)
+
+    try:
+        with connect() as holder, connect(autocommit=True) as watcher:
+            if step:
+                wait_until("select 1 from ops.stage_runs where step = %s and status in ('done', 'nothing new')", step)
+            if lock:
+                holder.execute(f"lock table {lock}")
+                wait_until("select 1 from pg_locks where not granted and relation = %s::regclass", lock.split()[0])
+            os.killpg(process.pid, signal.SIGKILL)  # while the lock still holds it there
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
