@@ -127,20 +127,28 @@ def settle(connection: Any) -> None:
     connection.execute("checkpoint")
 
 
-def measure(rounds: int) -> tuple[list[float], list[float], Any]:
-    """Return seconds of ticks and of floors, pair by pair, and what a tick did. Nothing stays."""
+def processor_seconds(process: int) -> float:
+    """Return the seconds that a process has kept a core busy: what else the machine does hardly changes them."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(rounds: int) -> tuple[list[float], list[float], list[float], Any]:
+    """Return seconds of ticks, of the server's core and of floors, round by round, and what a tick did."""
     from supervision.limits import load
     from supervision.tick import _tick
     from warehouse.business_date import datetime
     from warehouse.connection import connect
 
     as_of, limits = datetime.fromisoformat(AS_OF), load()
-    ticks, floors, report = [], [], None
+    ticks, busy, floors, report = [], [], [], None
     with connect("pc_supervision") as connection:
+        server = connection.info.backend_pid
         for number in range(rounds + 1):
-            started = time.perf_counter()
+            started, used = time.perf_counter(), processor_seconds(server)
             report = _tick(connection, as_of, limits)
             ticks.append(time.perf_counter() - started)
+            busy.append(processor_seconds(server) - used)
             rows = {name: connection.execute(query, (as_of,)).fetchall() for name, query in WRITTEN.items()}
             connection.rollback()
             started = time.perf_counter()
@@ -152,9 +160,9 @@ def measure(rounds: int) -> tuple[list[float], list[float], Any]:
             floors.append(time.perf_counter() - started)
             connection.rollback()
             if number == 0:  # the first finds nothing in memory
-                ticks.clear()
-                floors.clear()
-    return ticks, floors, report
+                for found in (ticks, busy, floors):
+                    found.clear()
+    return ticks, busy, floors, report
 
 
 def main() -> int:
@@ -178,12 +186,12 @@ def main() -> int:
             with connect(autocommit=True) as connection:
                 build(connection, open_count=chosen.open, new_count=chosen.new)
                 settle(connection)
-                without, floors, report = measure(chosen.rounds)
+                without, busy_without, floors, report = measure(chosen.rounds)
                 given = {"closed": chosen.closed, "as_of": AS_OF}
                 connection.execute(CLOSED, {"count": chosen.closed})
                 connection.execute(CLOSED_ESCALATED, given)
                 settle(connection)
-            with_closed, more_floors, _ = measure(chosen.rounds)
+            with_closed, busy_with, more_floors, _ = measure(chosen.rounds)
         finally:
             embedded.stop(Path(folder))
     seconds, floor = statistics.median(with_closed), statistics.median(floors + more_floors)
@@ -199,6 +207,8 @@ def main() -> int:
         "seconds_without_closed": round(statistics.median(without), 3),
         "seconds_with_closed": round(seconds, 3),
         "slowest_seconds": round(max(with_closed), 3),
+        "server_seconds_without_closed": round(statistics.median(busy_without), 3),
+        "server_seconds_with_closed": round(statistics.median(busy_with), 3),
         "floor_seconds": round(floor, 3),
         "with_closed_to_without": round(seconds / statistics.median(without), 2),
     }

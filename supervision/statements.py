@@ -1,24 +1,20 @@
 """The statements of a tick, in the order they run; ``supervision.tick`` says why and gives the parameters.
 
 Parameters: ``as_of`` the instant judged at, ``known_until`` the last date whose arrivals are known, ``channels`` what
-is supervised, ``home_region`` told where no division is known, ``kinds`` a list of kind_code, level_code, minutes and
-title_zh, ``batches`` and ``arrivals`` ids and arrival instants of the batches to read.
+is supervised, ``home_region`` told where no division is known, ``kinds`` with their ``levels``, ``minutes`` and
+``titles``, ``batches`` and ``arrivals`` ids and arrival instants of the batches to read.
 """
 
 CREATE = """
 create temporary table judged (like supervision.open_complaints, is_changed boolean not null) on commit drop;
-create temporary table verdicts (
-  escalation_id text primary key, complaint_id text not null, kind_code text not null, level_code text not null,
-  title_zh text not null, minutes integer not null, due_at timestamptz not null, is_missed boolean not null,
-  is_met boolean not null, ended_at timestamptz, is_withdrawn boolean not null, is_raised_before boolean not null
-) on commit drop;
 create temporary table standing (like supervision.escalations) on commit drop;
-create temporary table places (complaint_id text primary key, region_code text not null, street_code text, uscc text)
-  on commit drop;
-create temporary table moves (
-  escalation_id text primary key, was_told boolean not null, was_open boolean, is_told boolean not null,
-  close_reason_code text
+create temporary table verdicts (
+  escalation_id text not null, complaint_id text not null, kind_code text not null, level_code text not null,
+  minutes integer not null, due_at timestamptz not null, is_missed boolean not null, is_met boolean not null,
+  ended_at timestamptz, is_withdrawn boolean not null, is_raised_before boolean not null
 ) on commit drop;
+create temporary table places (complaint_id text not null, region_code text not null, street_code text, uscc text)
+  on commit drop;
 """
 
 # the latest version of every complaint that a new batch names, in whatever order the batches came
@@ -66,29 +62,38 @@ cross join lateral (
 ) as found
 """
 
-# what was raised keeps its limit; a kind is met by its first evidence: who solved it has handled it and responded
+# What was raised keeps its limit; a kind is met by its first evidence: who solved it has handled it and responded.
+# Of three verdicts on a complaint those are kept that say something: missed, raised before, or still to be met.
 JUDGE = """
 insert into verdicts
-select escalation_id, complaint_id, kind_code, level_code, title_zh, minutes, due_at,
-  is_supervised and due_at < %(as_of)s and (met_at is null or met_at > due_at),
-  not is_supervised or coalesce(met_at <= due_at, false), ended_at, is_withdrawn, is_raised_before
+select escalation_id, complaint_id, kind_code, level_code, minutes, due_at, is_missed, is_met, ended_at, is_withdrawn,
+  is_raised_before
 from (
-  select judged.complaint_id || '/' || kinds.kind_code as escalation_id, judged.complaint_id, kinds.kind_code,
-    kinds.level_code, kinds.title_zh, coalesce(before.limit_minutes, kinds.minutes) as minutes,
-    judged.submitted_at + make_interval(mins => coalesce(before.limit_minutes, kinds.minutes)) as due_at,
-    case kinds.kind_code
-      when 'response' then least(judged.responded_at, judged.handled_at, judged.ended_at)
-      when 'handling' then least(judged.handled_at, judged.ended_at)
-      else judged.ended_at end as met_at,
-    judged.ended_at, judged.is_withdrawn, judged.channel_code = any (%(channels)s) as is_supervised,
-    before.escalation_id is not null as is_raised_before
-  from judged
-  cross join jsonb_to_recordset(%(kinds)s)
-    as kinds (kind_code text, level_code text, minutes integer, title_zh text)
-  left join standing as before
-    on before.escalation_id = judged.complaint_id || '/' || kinds.kind_code
-) as timed
-where is_supervised or is_raised_before
+  select *, is_supervised and not is_kept and due_at < %(as_of)s as is_missed, is_kept or not is_supervised as is_met
+  from (
+    select judged.complaint_id || '/' || kinds.kind_code as escalation_id, judged.complaint_id, kinds.kind_code,
+      kinds.level_code, judged.ended_at, judged.is_withdrawn, judged.channel_code = any (%(channels)s) as is_supervised,
+      before.escalation_id is not null as is_raised_before, limits.minutes, limits.due_at,
+      coalesce(
+        case kinds.kind_code
+          when 'response' then least(judged.responded_at, judged.handled_at, judged.ended_at)
+          when 'handling' then least(judged.handled_at, judged.ended_at)
+          else judged.ended_at end <= limits.due_at,
+        false
+      ) as is_kept
+    from judged
+    cross join unnest(%(kinds)s::text[], %(levels)s::text[], %(minutes)s::integer[])
+      as kinds (kind_code, level_code, minutes)
+    left join standing as before
+      on before.complaint_id = judged.complaint_id and before.kind_code = kinds.kind_code
+    cross join lateral (
+      select coalesce(before.limit_minutes, kinds.minutes) as minutes,
+        judged.submitted_at + coalesce(before.limit_minutes, kinds.minutes) * interval '1 minute' as due_at
+    ) as limits
+    offset 0  -- worked out once
+  ) as timed
+) as found
+where is_missed or is_raised_before or not is_met
 """
 
 # where it lies, and who was responsible on the day it was submitted, of complaints about to be raised
@@ -111,31 +116,58 @@ select complaint_id, coalesce(region_code, %(home_region)s), null, null from jud
 where complaint_id in (select complaint_id from verdicts where is_missed and not is_raised_before)
 """
 
-RAISE = """
-insert into supervision.escalations (escalation_id, complaint_id, kind_code, level_code, community_id, region_code,
-  office_region_code, uscc, street_code, category_code, submitted_at, responded_at, handled_at, resolved_at,
-  limit_minutes, due_at, raised_at, is_told, closed_at, close_reason_code, revision_no, business_date)
-select verdicts.escalation_id, verdicts.complaint_id, verdicts.kind_code, verdicts.level_code, judged.community_id,
-  places.region_code,
-  case verdicts.level_code  -- GB/T 2260: 150203 lies in 150200, that in 150000
-    when 'city' then left(places.region_code, 4) || '00'
-    when 'region' then left(places.region_code, 2) || '0000'
-    else places.region_code end,
-  places.uscc, places.street_code, judged.category_code, judged.submitted_at, judged.responded_at,
-  judged.handled_at, judged.resolved_at,
-  verdicts.minutes, verdicts.due_at, %(as_of)s, coalesce(verdicts.ended_at > %(as_of)s, true),
-  case when verdicts.ended_at <= %(as_of)s then verdicts.ended_at end,
-  case when verdicts.ended_at <= %(as_of)s then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end end,
-  1, %(known_until)s
-from verdicts
-join judged on judged.complaint_id = verdicts.complaint_id
-join places on places.complaint_id = verdicts.complaint_id
-where verdicts.is_missed and not verdicts.is_raised_before
-order by verdicts.due_at, verdicts.escalation_id
-on conflict (escalation_id) do nothing
+# A notice is written with what it tells of, by the same statement: what has just been written is not looked up again.
+NOTICES = """
+insert into supervision.notices (notice_id, kind_code, subject_id, level_code, region_code, uscc, body, business_date,
+  raised_at)
+select told.notice_kind_code || '/' || told.escalation_id || '/' || told.revision_no, told.notice_kind_code,
+  told.escalation_id, told.level_code, told.office_region_code, told.uscc,
+  jsonb_build_object(
+    'title_zh', kinds.title_zh, 'escalation_kind_code', told.kind_code,
+    'complaint_id', told.complaint_id, 'category_code', told.category_code,
+    'community_id', told.community_id, 'community_region_code', told.region_code,
+    'submitted_at', told.submitted_at, 'due_at', told.due_at, 'raised_at', told.raised_at,
+    'responded_at', told.responded_at, 'handled_at', told.handled_at,
+    'resolved_at', told.resolved_at, 'closed_at', told.closed_at,
+    'close_reason_code', told.close_reason_code, 'revision_no', told.revision_no),
+  %(known_until)s, %(as_of)s
+from told
+join unnest(%(kinds)s::text[], %(titles)s::text[]) as kinds (kind_code, title_zh) on kinds.kind_code = told.kind_code
+order by told.due_at, told.escalation_id
 """
 
-# evidence and state of what was raised before, where it differs; `moves` holds those whose state is another now
+RAISED = """
+with raised as (
+  insert into supervision.escalations (escalation_id, complaint_id, kind_code, level_code, community_id, region_code,
+    office_region_code, uscc, street_code, category_code, submitted_at, responded_at, handled_at, resolved_at,
+    limit_minutes, due_at, raised_at, is_told, closed_at, close_reason_code, revision_no, business_date)
+  select verdicts.escalation_id, verdicts.complaint_id, verdicts.kind_code, verdicts.level_code, judged.community_id,
+    places.region_code,
+    case verdicts.level_code  -- GB/T 2260: 150203 lies in 150200, that in 150000
+      when 'city' then left(places.region_code, 4) || '00'
+      when 'region' then left(places.region_code, 2) || '0000'
+      else places.region_code end,
+    places.uscc, places.street_code, judged.category_code, judged.submitted_at, judged.responded_at,
+    judged.handled_at, judged.resolved_at,
+    verdicts.minutes, verdicts.due_at, %(as_of)s, coalesce(verdicts.ended_at > %(as_of)s, true),
+    case when verdicts.ended_at <= %(as_of)s then verdicts.ended_at end,
+    case
+      when verdicts.ended_at <= %(as_of)s then case when verdicts.is_withdrawn then 'withdrawn' else 'solved' end
+    end,
+    1, %(known_until)s
+  from verdicts
+  join judged on judged.complaint_id = verdicts.complaint_id
+  join places on places.complaint_id = verdicts.complaint_id
+  where verdicts.is_missed and not verdicts.is_raised_before
+  order by verdicts.due_at, verdicts.escalation_id
+  returning *
+), told as (
+  select *, 'escalation_raised' as notice_kind_code from raised where is_told
+)
+"""
+RAISE = RAISED + NOTICES
+
+# evidence and state of what was raised before, where it differs
 COMPARE = """
 create temporary table changes on commit drop as
 select states.*, standing.close_reason_code as old_reason_code, standing.is_told as was_told
@@ -162,65 +194,47 @@ where (standing.submitted_at, standing.responded_at, standing.handled_at, standi
        states.close_reason_code,
        case when states.close_reason_code <> 'corrected' then states.closed_at end)
 """
-MOVE = """
-insert into moves
-select escalation_id, was_told, old_reason_code is null, was_told or close_reason_code is null, close_reason_code
-from changes where old_reason_code is distinct from close_reason_code
-"""
+# Temporary tables have no statistics: row by row by the index, and never the whole of what stands or is open.
 BY_INDEX = "set local enable_hashjoin = off; set local enable_mergejoin = off"
-CHANGE = """
-update supervision.escalations as standing set
-  submitted_at = changes.submitted_at, responded_at = changes.responded_at, handled_at = changes.handled_at,
-  resolved_at = changes.resolved_at, due_at = changes.due_at,
-  is_told = standing.is_told or changes.close_reason_code is null,
-  closed_at = case when changes.close_reason_code = 'corrected' and standing.close_reason_code = 'corrected'
-    then standing.closed_at else changes.closed_at end,
-  close_reason_code = changes.close_reason_code,
-  revision_no = standing.revision_no
-    + (standing.close_reason_code is distinct from changes.close_reason_code)::integer
-from changes where standing.escalation_id = changes.escalation_id
+# one notice for each change of state of what was told
+CHANGED = """
+with changed as (
+  update supervision.escalations as standing set
+    submitted_at = changes.submitted_at, responded_at = changes.responded_at, handled_at = changes.handled_at,
+    resolved_at = changes.resolved_at, due_at = changes.due_at,
+    is_told = standing.is_told or changes.close_reason_code is null,
+    closed_at = case when changes.close_reason_code = 'corrected' and standing.close_reason_code = 'corrected'
+      then standing.closed_at else changes.closed_at end,
+    close_reason_code = changes.close_reason_code,
+    revision_no = standing.revision_no
+      + (standing.close_reason_code is distinct from changes.close_reason_code)::integer
+  from changes where standing.escalation_id = changes.escalation_id
+  returning standing.*, changes.was_told, changes.old_reason_code
+), told as (
+  select *,
+    case
+      when close_reason_code is not null then 'escalation_closed'
+      when was_told then 'escalation_reopened'
+      else 'escalation_raised'
+    end as notice_kind_code
+  from changed where is_told and old_reason_code is distinct from close_reason_code
+)
 """
+CHANGE = CHANGED + NOTICES
 AS_USUAL = "set local enable_hashjoin = on; set local enable_mergejoin = on"
 
 COUNTS = """
-select
-  count(*) filter (where ended_at is null or ended_at > %(as_of)s),
-  count(*) filter (where ended_at <= %(as_of)s)
-    + (select count(*) from moves where was_open and close_reason_code is not null),
-  (select count(*) from moves where not was_open and close_reason_code is null)
-from verdicts where is_missed and not is_raised_before
-"""
-
-# one notice for what is raised and told, one for each later change of what was told
-TELL = """
-insert into supervision.notices (notice_id, kind_code, subject_id, level_code, region_code, uscc, body, business_date,
-  raised_at)
-select told.kind_code || '/' || escalations.escalation_id || '/' || escalations.revision_no, told.kind_code,
-  escalations.escalation_id, escalations.level_code, escalations.office_region_code, escalations.uscc,
-  jsonb_build_object(
-    'title_zh', kinds.title_zh, 'escalation_kind_code', escalations.kind_code,
-    'complaint_id', escalations.complaint_id, 'category_code', escalations.category_code,
-    'community_id', escalations.community_id, 'community_region_code', escalations.region_code,
-    'submitted_at', escalations.submitted_at, 'due_at', escalations.due_at, 'raised_at', escalations.raised_at,
-    'responded_at', escalations.responded_at, 'handled_at', escalations.handled_at,
-    'resolved_at', escalations.resolved_at, 'closed_at', escalations.closed_at,
-    'close_reason_code', escalations.close_reason_code, 'revision_no', escalations.revision_no),
-  %(known_until)s, %(as_of)s
+select raised.raised_count, raised.told_count, raised.closed_count + moved.closed_count, moved.reopened_count
 from (
-  select verdicts.escalation_id, 'escalation_raised' as kind_code from verdicts
-  where verdicts.is_missed and not verdicts.is_raised_before and coalesce(verdicts.ended_at > %(as_of)s, true)
-  union all
-  select escalation_id, case when close_reason_code is not null then 'escalation_closed'
-    when was_told then 'escalation_reopened' else 'escalation_raised' end
-  from moves where is_told
-) as told
-cross join lateral (
-  select * from supervision.escalations where escalations.escalation_id = told.escalation_id offset 0
-) as escalations
-join jsonb_to_recordset(%(kinds)s) as kinds (kind_code text, title_zh text)
-  on kinds.kind_code = escalations.kind_code
-where escalations.is_told
-order by escalations.due_at, escalations.escalation_id
+  select count(*) as raised_count, count(*) filter (where coalesce(ended_at > %(as_of)s, true)) as told_count,
+    count(*) filter (where ended_at <= %(as_of)s) as closed_count
+  from verdicts where is_missed and not is_raised_before
+) as raised
+cross join (
+  select count(*) filter (where old_reason_code is null and close_reason_code is not null) as closed_count,
+    count(*) filter (where old_reason_code is not null and close_reason_code is null) as reopened_count
+  from changes
+) as moved
 """
 
 FORGET = """

@@ -87,12 +87,10 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
         "known_until": (as_of - timedelta(microseconds=1)).astimezone(ZONE).date(),
         "channels": list(limits.channels),
         "home_region": limits.home_region,
-        "kinds": Jsonb(
-            [
-                {"kind_code": kind, "level_code": limit.level, "minutes": limit.minutes, "title_zh": limit.title_zh}
-                for kind, limit in limits.escalations.items()
-            ]
-        ),
+        "kinds": list(limits.escalations),
+        "levels": [limit.level for limit in limits.escalations.values()],
+        "minutes": [limit.minutes for limit in limits.escalations.values()],
+        "titles": [limit.title_zh for limit in limits.escalations.values()],
     }
     given["batches"], given["arrivals"], look_from = _new_batches(
         connection, given["known_until"], before[3] if before else None
@@ -104,24 +102,19 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
     connection.execute(statements.CREATE)
     changed = run(statements.READ_CHANGED) if given["batches"] else 0
     looked_at = changed + run(statements.TAKE_DUE)
-    counts = {"raised": 0, "told": 0, "closed": 0, "reopened": 0}
+    counts = dict.fromkeys(("raised", "told", "closed", "reopened"), 0)
     if looked_at:
-        connection.execute("analyze judged")
         run(statements.RECALL)
-        connection.execute("analyze standing")
         run(statements.JUDGE)
-        connection.execute("analyze verdicts")
         run(statements.PLACE if _has_marts(connection) else statements.PLACE_WITHOUT_MARTS)
-        counts["raised"] = run(statements.RAISE)
+        run(statements.RAISE)
         run(statements.COMPARE)
-        run(statements.MOVE)
+        found = connection.execute(statements.COUNTS, given).fetchone()  # type: ignore[arg-type]
+        counts = dict(zip(counts, found or (), strict=True))
         connection.execute(statements.BY_INDEX)
         run(statements.CHANGE)
-        connection.execute(statements.AS_USUAL)
-        told, closed, reopened = connection.execute(statements.COUNTS, given).fetchone() or (0, 0, 0)
-        counts |= {"told": told, "closed": closed, "reopened": reopened}
-        run(statements.TELL)
         run(statements.FORGET)
+        connection.execute(statements.AS_USUAL)
         run(statements.KEEP)
     run(statements.NOTE_BATCHES)
     report = TickReport(
