@@ -57,7 +57,8 @@ select stage, sum(seconds) as seconds, string_agg(distinct status, ', ') as stat
 from ops.stage_runs where business_date = %(business_date)s group by stage
 """
 DELIVERIES = """
-select status, count(*) as count from publishing.outbox group by status order by status
+select status, count(notice_id) as notices, count(*) - count(notice_id) as grades
+from publishing.outbox group by status order by status
 """
 ALERTS = """
 select alerts.kind_code, alerts.severity_code, count(*) filter (where state_code = 'open') as open_count,
@@ -152,8 +153,9 @@ def _gates(console: Console, rows: list[dict[str, Any]]) -> None:
 def _grades(console: Console, grades: list[dict[str, Any]], deliveries: list[dict[str, Any]]) -> None:
     found = "  ".join(f"[bold]{row['class']}[/bold] {row['count']}" for row in grades) or "none computed for this night"
     console.print(f"等级 grades: {found}", highlight=False)
-    sent = ", ".join(f"{row['count']} {row['status']}" for row in deliveries) or "none"
-    console.print(f"推送 deliveries to tendering so far: {sent}", highlight=False)
+    for title, kind in (("推送 deliveries of grades", "grades"), ("告知 deliveries of notices", "notices")):
+        sent = ", ".join(f"{row[kind]:,} {row['status']}" for row in deliveries if row[kind]) or "none"
+        console.print(f"{title} so far: {sent}", highlight=False)
 
 
 def _alerts(console: Console, rows: list[dict[str, Any]]) -> None:

@@ -136,6 +136,8 @@ def _rows_behind(outcome: Outcome, stats: Mapping[str, Any]) -> tuple[dict[str, 
         new = {**(stats.get("new_codes") or {}), **(stats.get("unknown_code_counts") or {})}
         if new:
             return tuple({"column": column, "codes": str(codes)} for column, codes in sorted(new.items()))
+    if outcome.name in ("batch_is_fresh", "batch_is_not_from_the_future"):
+        return ({"newest event": str(stats["latest_event_on"])},)
     return tuple(dict(row) for row in stats.get("examples", ())[:5]) or outcome.rows
 
 

@@ -88,6 +88,13 @@ def test_expectation__its_violation_planted__turns_red(warehouse_database, usual
     assert name in {one["name"] for one in results if not one["is_success"]}
 
 
+def test_batch__its_newest_event_is_old__the_day_is_named_and_no_refused_row(warehouse_database, usual_history):
+    gates.check_batch({**HEALTHY, **BROKEN["batch_is_fresh"], "latest_event_on": date(2026, 10, 23)})
+    _, results = _recorded(HEALTHY["batch_id"])
+    (missed,) = (one for one in results if not one["is_success"])
+    assert missed["rows"] == [{"newest event": "2026-10-23"}]
+
+
 def test_batch__refused__names_expectation_rows_and_page(warehouse_database, usual_history):
     with pytest.raises(StoppedByGate) as stopped:
         gates.check_batch({**HEALTHY, **BROKEN["batch_rejected_ratio_is_tolerable"]})
