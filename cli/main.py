@@ -166,8 +166,20 @@ def describe_feed(feed: str, output_format: Output = Format.TEXT) -> None:
         print_json(found)
         return
     console.print(f"[bold]{found['feed']}[/bold]  {found['title_zh']} · {found['title_en']}   key: {found['key']}")
-    print_rows(found["fields"], output=Format.TEXT, title="Fields 字段")
-    print_rows(found["rules"], output=Format.TEXT, title="Row rules and reason codes 行规则与原因代码")
+    fields = [
+        {
+            "field": row["field"] + (" *" if row["required"] else ""),
+            "type": row["type"] + (" (personal 个人信息)" if row["personal"] else ""),
+            "meaning": f"{row['zh']} {row['en']}",
+            "allowed": row["allowed"],
+        }
+        for row in found["fields"]
+    ]
+    rules = [
+        {"code": row["code"], "column": row["column"], "reason": f"{row['zh']}\n{row['en']}"} for row in found["rules"]
+    ]
+    print_rows(fields, output=Format.TEXT, title="Fields 字段 (* required 必填)")
+    print_rows(rules, output=Format.TEXT, title="Row rules and reason codes 行规则与原因代码")
 
 
 @app.command()

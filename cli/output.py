@@ -1,6 +1,7 @@
 """How commands answer: a table for people or JSON for programs, and an error that says what to do."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-console = Console()
+PIPED_WIDTH = 140  # a table in a file or behind `| less` is read on more than the 80 columns of an unknown terminal
+
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
 complaints_console = Console(stderr=True)
 SHOWN_REFUSALS = 10
 
