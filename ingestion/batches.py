@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -267,11 +267,20 @@ def line(
     )
 
 
-def record_refusal(
-    identity: Identity, stats: BatchStats, *, received_at: datetime, refusal: str, under: str | None = None
-) -> None:
+def stamp(connection: psycopg.Connection) -> datetime:
+    """Return the instant all rows of a batch are stamped with, by the server's clock: loaders may run on many machines.
+
+    To be asked once the feed's lock is held. Batches of a feed are then committed in the order of their stamps, so that
+    "all that had arrived by this instant" (a replay's ``known_until``) is what a night at that instant could read.
+    """
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None  # it always has one
+    return row[0].astimezone(UTC)
+
+
+def record_refusal(identity: Identity, stats: BatchStats, *, refusal: str, under: str | None = None) -> None:
     """Record that nothing of this batch was loaded, why, and ``under`` what conditions (see ``refusals``)."""
-    text = line(identity, stats, received_at=received_at, refusal=refusal, refused_under=under)
+    text = line(identity, stats, received_at=arrival(), refusal=refusal, refused_under=under)
     with connect("pc_ingestion") as connection:
         connection.execute(REGISTER, (text,))
 

@@ -29,7 +29,6 @@ from ingestion.contract import Feed, IngestionError
 from ingestion.pipeline import Pipeline, Spill
 from ingestion.profile import Profile
 from warehouse import connection
-from warehouse.business_date import arrival
 from warehouse.stages import StoppedByGate
 
 Check = Callable[[BatchStats], None]
@@ -114,7 +113,7 @@ def ingest_blocks(
 
     A refusal is recorded with the ``conditions`` under which it would be repeated.
     """
-    started, received_at = time.monotonic(), arrival()
+    started = time.monotonic()
     report = BatchReport(
         batch_id=identity.batch_id,
         feed=feed.name,
@@ -128,7 +127,7 @@ def ingest_blocks(
             return replace(report, seconds=time.monotonic() - started)
         keeping = _Keeping(identity, original)
         try:
-            load = _Load(feed, profile, identity, stats, received_at=received_at, cursor=cursor)
+            load = _Load(feed, profile, identity, stats, cursor=cursor)
             is_new = load.run(blocks, lookups, check, keeping)
         except (IngestionError, StoppedByGate) as error:
             keeping.finish()
@@ -136,7 +135,7 @@ def ingest_blocks(
                 stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)  # it broke off half way
             is_gate = isinstance(error, StoppedByGate)
             under = refusals.at_the_gate(conditions, feed) if is_gate and conditions else conditions
-            batches.record_refusal(identity, stats, received_at=received_at, refusal=str(error), under=under)
+            batches.record_refusal(identity, stats, refusal=str(error), under=under)
             report = replace(report, refused_on=business_date)
             return _filled(report, stats, "refused", started, message=str(error), gate=is_gate)
     return _filled(report, stats, "loaded" if is_new else "seen before", started)
@@ -197,11 +196,10 @@ class _Load:
         identity: Identity,
         stats: BatchStats,
         *,
-        received_at: datetime,
         cursor: str | None,
     ) -> None:
         self.feed, self.profile, self.identity, self.stats = feed, profile, identity, stats
-        self.received_at, self.cursor = received_at, cursor
+        self.cursor = cursor
 
     def run(
         self,
@@ -215,7 +213,8 @@ class _Load:
             opened.execute("select pg_advisory_xact_lock(hashtext('ingestion of ' || %s))", (self.feed.name,))
             if batches.is_loaded(lookups, self.identity.batch_id):
                 return False
-            pipeline = self._pipeline(lookups)
+            received_at = batches.stamp(lookups)
+            pipeline = self._pipeline(lookups, received_at)
             try:
                 self._copy(opened, pipeline, blocks)
                 self._copy_rest(opened, pipeline)
@@ -228,10 +227,10 @@ class _Load:
             batches.earlier(lookups, self.stats)
             check(self.stats)
             keeping.finish()
-            self._register(opened)
+            self._register(opened, received_at)
         return True
 
-    def _pipeline(self, lookups: psycopg.Connection) -> Pipeline:
+    def _pipeline(self, lookups: psycopg.Connection, received_at: datetime) -> Pipeline:
         references: dict[str, polars.Series] = {}
         for name in {field.references for field in self.feed.fields if field.references}:
             references[name] = known_keys(lookups, feeds.get(name))
@@ -243,7 +242,7 @@ class _Load:
             self.profile,
             self.identity,
             self.stats,
-            received_at=self.received_at,
+            received_at=received_at,
             references=references,
             expected_rows=self.identity.content_bytes // BYTES_A_ROW,
             keys_in_raw=(lambda typed: duplicates.keys_in_raw(lookups, self.feed, typed)) if held and held[0] else None,
@@ -274,8 +273,8 @@ class _Load:
                 row = cursor.execute(duplicates.move_held_rows(self.feed, pipeline.copy.columns)).fetchone()
                 pipeline.held_moved = row[0] if row else 0
 
-    def _register(self, opened: psycopg.Connection) -> None:
-        text = batches.line(self.identity, self.stats, received_at=self.received_at)
+    def _register(self, opened: psycopg.Connection, received_at: datetime) -> None:
+        text = batches.line(self.identity, self.stats, received_at=received_at)
         opened.execute(batches.REGISTER, (text,))
         if self.cursor is not None:
             opened.execute(

@@ -13,7 +13,6 @@ from ingestion.batches import BatchReport, BatchStats
 from ingestion.contract import IngestionError
 from ingestion.load import Check, ingest_blocks, ingest_file
 from ingestion.profile import Profile
-from warehouse.business_date import arrival
 from warehouse.connection import connect
 from warehouse.settings import get_settings
 
@@ -132,7 +131,6 @@ def _refuse_unread(delivery: Delivery, business_date: date, conditions: str) -> 
     batches.record_refusal(
         identity,
         BatchStats(profile.feed, profile.name, identity.batch_id, business_date),
-        received_at=arrival(),
         refusal=message,
         under=conditions,
     )

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -163,6 +165,27 @@ def test_rows_in__any_file_cut_anywhere__equal_accepted_rejected_and_duplicates(
     assert query("select count(*) from quarantine.rejected_rows where batch_id = %s", report.batch_id) == [
         (report.rows_rejected,)
     ]
+
+
+def test_loaders__two_of_one_feed_at_once__are_stamped_in_the_order_in_which_they_commit(office):
+    is_first_at_the_gate, second_waited_at = threading.Event(), []
+
+    def until_the_second_waits(_stats):
+        is_first_at_the_gate.set()
+        deadline = time.monotonic() + 60
+        while query("select count(*) from pg_locks where locktype = 'advisory' and not granted") == [(0,)]:
+            assert time.monotonic() < deadline, "the second loader does not wait for the first one"
+            time.sleep(0.01)
+        second_waited_at.extend(query("select clock_timestamp()"))
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(deliver, office, row(), check=until_the_second_waits)
+        assert is_first_at_the_gate.wait(60)
+        second = pool.submit(deliver, office, row("S2"), name="second.csv")
+        assert (first.result().rows_accepted, second.result().rows_accepted) == (1, 1)
+    stamps = dict(query("select source_file, received_at from ops.batches"))
+    assert stamps["office.csv"] < second_waited_at[0][0] < stamps["second.csv"]
+    assert query("select received_at from raw.surveys where survey_id = 'S2'") == [(stamps["second.csv"],)]
 
 
 def test_gate__says_no__nothing_is_loaded_and_the_batch_can_come_again(office):
