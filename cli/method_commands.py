@@ -57,7 +57,7 @@ def replay(
 ) -> None:
     """Rebuild published nights from raw in scratch schemas and compare every grade and point; 1 when one differs."""
     from scoring.errors import ScoringError
-    from scoring.replay import published_runs, regrade
+    from scoring.replay import moved, published_runs, regrade
     from scoring.replay import replay as replay_run
     from warehouse.migrate import migrate
     from warehouse.transformation import TransformationError
@@ -72,7 +72,13 @@ def replay(
             if first != last:
                 output.fail("--as-of needs one night: give --period as yyyy-mm-dd", code=2)
             run_id = regrade(first, as_of)
+            published = published_runs(first, last)
+            rows = moved(published[-1], run_id) if published else []
+            if output_format is Format.JSON:
+                print_json({"run_id": run_id, "published_run_id": published[-1] if published else None, "moved": rows})
+                return
             console.print(f"run {run_id} holds {first} as known on {as_of}; what was published stands beside it")
+            print_rows(rows, output=output_format, title=f"{len(rows)} differ from what was published")
             return
         runs = published_runs(first, last)
         if not runs:

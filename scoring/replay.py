@@ -120,6 +120,28 @@ def regrade(business_date: date, as_of: date, *, method_version: str | None = No
         return grade(business_date, method_version=method_version, marts=marts, as_of=as_of).run_id
 
 
+def moved(published: str, corrected: str) -> list[dict[str, Any]]:
+    """Return what run ``corrected`` says otherwise than run ``published``: one row an enterprise, both grades and scores.
+
+    The value of an enterprise that one of them does not know is None there.
+    """
+    with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """
+            select uscc, coalesce(later.enterprise_name, earlier.enterprise_name) as enterprise_name,
+              coalesce(earlier.grade, earlier.status_code) as published_grade,
+              coalesce(later.grade, later.status_code) as corrected_grade,
+              earlier.score as published_score, later.score as corrected_score
+            from (select * from scoring.grades where run_id = %s) as earlier
+            full join (select * from scoring.grades where run_id = %s) as later using (uscc)
+            where (earlier.grade, earlier.status_code, earlier.score)
+              is distinct from (later.grade, later.status_code, later.score)
+            order by uscc
+            """,
+            (published, corrected),
+        ).fetchall()
+
+
 def compare(run: Recorded, loaded: LoadedMethod, *, marts: str) -> ReplayReport:
     """Grade schema ``marts`` as ``run`` did and return every field that is not the same text."""
     with connect("pc_scoring") as connection:

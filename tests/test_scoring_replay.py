@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
-from test_dbt_build import NIGHT, complaint, insert, town  # noqa: F401  (town is a fixture)
+from test_dbt_build import NIGHT, OTHER, complaint, insert, town  # noqa: F401  (town is a fixture)
 
 from publishing.publish import publish
 from scoring.errors import ScoringError
 from scoring.method import load, warehouse_variables
-from scoring.replay import published_runs, regrade, replay
+from scoring.replay import moved, published_runs, regrade, replay
 from scoring.run import grade
 from warehouse.connection import connect
 from warehouse.transformation import build
@@ -52,6 +52,9 @@ def test_replay__published_night__is_identical_although_more_is_known_now(publis
     corrected = regrade(NIGHT, LATER)
     assert corrected != published and count("select count(*) from scoring.runs") == 2
     assert published_runs(NIGHT, NIGHT) == [published]
+    (row,) = moved(published, corrected)  # the firm of the late complaints, and nobody else
+    assert row["uscc"] == OTHER and row["published_score"] != row["corrected_score"]
+    assert moved(published, published) == []
     assert replay(corrected).is_identical and replay(published).is_identical
 
     # a recorded point that was tampered with is found, and nothing else
