@@ -121,7 +121,7 @@ def regrade(business_date: date, as_of: date, *, method_version: str | None = No
 
 
 def moved(published: str, corrected: str) -> list[dict[str, Any]]:
-    """Return what run ``corrected`` says otherwise than run ``published``: one row an enterprise, both grades and scores.
+    """Return what run ``corrected`` says unlike run ``published``: a row an enterprise with both grades and scores.
 
     The value of an enterprise that one of them does not know is None there.
     """
