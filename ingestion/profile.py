@@ -233,7 +233,7 @@ class Profile(Part):
         return used - captured - set(ROW_VALUES) - set(self.columns)  # a template may also name a field
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(yaml.CSafeLoader):  # libyaml: a night reads every profile for every feed
     """A key written twice in a profile is an error, not the last one wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -248,6 +248,13 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def load(path: Path) -> Profile:
     """Read one profile; its name is the file's name. IngestionError names the file, the key and what is wrong."""
+    found = _read(path)
+    if base := found.pop("extends", None):
+        found = _extended(path, str(base), found)
+    return _checked(path, found)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
@@ -256,8 +263,10 @@ def load(path: Path) -> Profile:
         raise IngestionError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise IngestionError(f"{path}: a profile is a mapping of keys; see the others in {SOURCES}")
-    if base := found.pop("extends", None):
-        found = _extended(path, str(base), found)
+    return found
+
+
+def _checked(path: Path, found: dict[str, Any]) -> Profile:
     try:
         return Profile(**{**found, "name": path.stem})
     except ValidationError as error:
@@ -279,9 +288,10 @@ def _extended(path: Path, base: str, own: dict[str, Any]) -> dict[str, Any]:
     other = path.with_name(f"{base}.yml")
     if not other.exists():
         raise IngestionError(f"{path}: extends: there is no {other.name} beside it")
-    found = load(other).model_dump(exclude_unset=True, exclude={"name"})
-    if "extends" in yaml.safe_load(other.read_text(encoding="utf-8")):
+    stated = _read(other)
+    if "extends" in stated:
         raise IngestionError(f"{path}: extends: {base} extends another profile itself; name that one")
+    found = _checked(other, stated).model_dump(exclude_unset=True, exclude={"name"})
     for key, value in own.items():
         old = found.get(key)
         found[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
