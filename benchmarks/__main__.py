@@ -25,7 +25,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
         "ingest_feeds": ["--preset", "city", "--workbook-rows", "200000"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
-        "build_pages": ["--enterprises", "6000", "--communities", "20000", "--at-most", "90"],
+        "build_pages": ["--enterprises", "6000", "--communities", "20000"],
         "validate_region": ["--preset", "province"],
         "score_points": ["--rows", "300000", "--rounds", "7"],
         "score_enterprises": ["--enterprises", "300000", "--processes", "2"],

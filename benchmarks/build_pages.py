@@ -58,6 +58,10 @@ create table marts.mart_scorecards__communities as
     (c %% 17 / 16)::bigint as open_overdue_order_count, true as is_disclosed, null::date as taken_over_on
   from generate_series(0, %(communities)s - 1) as c
   join marts.leaves on leaves.n = c %% (select count(*) from marts.leaves) join marts.uscc on uscc.n = c %% %(enterprises)s;
+create table marts.mart_supervision__community_complaint_months as
+  select community_id, %(night)s::date - 30 as month, 9::bigint as window_complaint_count, 3.21::numeric
+    as window_expected_count, 7.65::numeric as upper_998_count, right(community_id, 2) = '00' as is_hotspot, false as is_flooded
+  from marts.mart_scorecards__communities;
 create table marts.mart_scorecards__area_enterprises as
   select above.area_code, current_uscc as uscc, count(*)::bigint as community_count
   from marts.mart_scorecards__communities join marts.above on leaf = leaf_area_code group by 1, 2;

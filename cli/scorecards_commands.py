@@ -90,14 +90,19 @@ def remove_reader(name: str) -> None:
 
 
 @pages_app.command("build")
-def build_pages(month: Month) -> None:
+def build_pages(
+    month: Month,
+    is_anew: Annotated[
+        bool, typer.Option("--anew", help="Make every page again, even where the files are those first built.")
+    ] = False,
+) -> None:
     """Build a month's pages again, as they were published then; 1 when they are not the same bytes."""
     from scorecards.build import build
     from scorecards.errors import ScorecardError
 
     with errors_for_people(ScorecardError):
         _ready()
-        report = build(_last_day(month))
+        report = build(_last_day(month), is_anew=is_anew)
     console.print(
         f"{report.folder}: {report.page_count} pages of the night {report.business_date}, edition {report.edition_id}; "
         f"{report.written_count} of {report.file_count} files are new",

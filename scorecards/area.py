@@ -1,20 +1,15 @@
 """What an area's page shows, top to bottom: what changed, targets, who to call, complaints, inspections, coverage."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from scorecards import charts, labels, ranking, supervision, targets
+from scorecards import area_communities, area_enterprises, area_figures, charts, ranking, supervision, targets
 from scorecards.areas import LEVELS, TILES
-from scorecards.facts import Facts, Row, keyed
+from scorecards.facts import Facts, keyed
 from scorecards.figures import figure
-from scorecards.grades import badge, moves, order_of
 
 LISTED = 40  # of a list that may be long; the rest stands in the directory and in Excel
-HOT_SPOTS, HOT_FROM = 10, 3
-COMMUNITIES_SHOWN = 150
-EVIDENCE_A_COMMUNITY = 25
-DIRECTORY_PAGE = 200
+LEVELS_WITH_EVIDENCE = ("district", "street")
 TILES_SHOWN = (
     "complaints.count",
     "complaints.rate",
@@ -23,180 +18,48 @@ TILES_SHOWN = (
     "orders.overdue",
     "coverage.professional_month",
 )
-TABLES = {  # the tables by area below: what a column shows
-    "complaints": (
-        "complaints.count",
-        "complaints.rate",
-        "complaints.on_time",
-        "complaints.within_12h",
-        "complaints.within_24h",
-        "complaints.countable",
-    ),
-    "inspections": (
-        "inspections.count",
-        "inspections.failed_ratio",
-        "inspections.serious",
-        "orders.overdue",
-        "orders.open",
-    ),
-    "coverage": (
-        "communities.count",
-        "coverage.managed",
-        "coverage.professional",
-        "communities.old",
-        "coverage.old",
-        "takeovers.year",
-        "coverage.disclosed",
-    ),
-    "supervision": (
-        "escalations.month",
-        "escalations.open",
-        "alerts.open",
-        "alerts.serious",
-        "alerts.amount",
-        "clocks.overdue",
-    ),
-    "grades": (
-        "enterprises.count",
-        "grades.AA",
-        "grades.A",
-        "grades.B",
-        "grades.not_rated",
-        "grades.serious_dishonesty",
-        "grades.key_supervision",
-    ),
-}
-
-
-def values_of(facts: Facts, code: str) -> dict[str, tuple[Any, Any]]:
-    """Return every figure of an area as (this month's value, last month's), by figure code."""
-    found: dict[str, tuple[Any, Any]] = {}
-    now = facts.area_months.get((code, facts.month), {})
-    before = facts.area_months.get((code, facts.month_before), {})
-    state = facts.area_states.get(code, {})
-    for table, rows in (("area_months", (now, before)), ("area_states", (state, {}))):
-        for name, column in _columns(table):
-            found[name] = (rows[0].get(column), rows[1].get(column))
-    found |= supervision.counts(facts, code)
-    return found | grade_counts(facts, code)
-
-
-def _columns(table: str) -> list[tuple[str, str]]:
-    from scorecards.figures import catalogue
-
-    return [
-        (code, entry.source.partition(".")[2])
-        for code, entry in catalogue().items()
-        if entry.source.startswith(table + ".") and entry.subject in ("area", "area_month")
-    ]
-
-
-def grade_counts(facts: Facts, code: str) -> dict[str, tuple[Any, Any]]:
-    """Return how many enterprises of an area hold each grade or status now and at the month's start, and who moved."""
-    here = facts.area_enterprises.get(code, [])
-    first = facts.business_date.replace(day=1)
-    now: Counter[str] = Counter()
-    before: Counter[str] = Counter()
-    known_before = 0
-    for uscc in here:
-        now[_standing_key(facts.versions[uscc][-1])] += 1
-        earlier = [version for version in facts.versions[uscc] if version["valid_from"] <= first]
-        if earlier:
-            known_before += 1
-            before[_standing_key(earlier[-1])] += 1
-    found: dict[str, tuple[Any, Any]] = {"enterprises.count": (len(here), known_before or None)}
-    for key in ("AA", "A", "B", "not_rated", "serious_dishonesty"):
-        found[f"grades.{key}"] = (now[key], before[key] if known_before else None)
-    directions = Counter(move["direction"] for uscc in here if (move := moves(facts, uscc)))
-    found["grades.up"] = (directions["up"], None)
-    found["grades.down"] = (directions["down"], None)
-    scores = [facts.scores[uscc] for uscc in here if uscc in facts.scores]
-    found["grades.key_supervision"] = (sum(score["is_key_supervision"] for score in scores), None)
-    found["grades.vetoed"] = (sum(any(cap["code"][:1] == "V" for cap in score["caps"]) for score in scores), None)
-    return found
-
-
-def _standing_key(version: Row) -> str:
-    return str(version["grade"] or version["status_code"])
 
 
 def area_page(facts: Facts, code: str) -> dict[str, Any]:
     """Return what the template of area ``code`` needs."""
     tree = facts.areas
-    values = values_of(facts, code)
+    values = area_figures.values_of(facts, code)
     children = tree.children.get(code, [])
     communities = facts.communities.get(code, [])
     parts = "communities" if communities and not children else None
-    here = facts.area_enterprises.get(code, [])
     return {
         "code": code,
         "name": tree.names[code],
         "level": LEVELS[tree.levels[code]],
         "path": [{"name": tree.names[step], "href": f"{step}.html"} for step in tree.path(code)[:-1]],
         "values": values,
-        "links": {name: _link(name, code, parts, bool(children)) for name in values},
+        "links": {name: area_figures.link_of(name, code, parts, bool(children)) for name in values},
         "tiles": [name for name in TILES_SHOWN if values.get(name, (None, None))[0] is not None],
-        "shares": _shares(values, len(here)),
-        "todo": _todo(facts, code, values, here),
+        "shares": area_figures.shares(values),
+        "todo": _todo(values),
         "kpis": targets.kpi_lines(facts, code, values),
         "map": _map(facts, code),
-        "calls": _calls(facts, code, here),
+        "calls": area_enterprises.calls(facts, code),
         "lagging": _lagging(facts, children),
         "charts": _charts(facts, code),
-        "tables": {name: _table(facts, children, columns) if children else None for name, columns in TABLES.items()},
+        "tables": {
+            name: area_figures.table(facts, children, columns) if children else None
+            for name, columns in area_figures.TABLES.items()
+        },
         "has_children": bool(children),
         "causes": _split(facts, code, "category"),
         "parties": _split(facts, code, "responsible_party"),
-        "hot_spots": _hot_spots(facts, code),
-        "communities": _communities(facts, code, communities),
+        "hot_spots": area_communities.hot_spots(facts, code),
+        "communities": area_communities.listed(facts, communities),
         "community_count": len(communities),
         "supervised": supervision.section(facts, code),
         "feeds": _feeds(facts),
         "directory": f"{code}.enterprises.html",
-        "has_evidence": _has_evidence(tree.levels[code]),
+        "has_evidence": tree.levels[code] in LEVELS_WITH_EVIDENCE,
     }
 
 
-def _has_evidence(level: str) -> bool:
-    return level in ("district", "street")
-
-
-def _link(name: str, code: str, parts: str | None, has_children: bool) -> str | None:
-    """Return what a figure of the page leads to: the areas or communities that it is the sum of."""
-    topic = name.partition(".")[0]
-    if topic in ("grades", "enterprises"):
-        return {
-            "grades.key_supervision": "#key",
-            "grades.up": "#moves",
-            "grades.down": "#moves",
-            "grades.vetoed": "#vetoes",
-        }.get(name, f"{code}.enterprises.html")
-    if topic in ("alerts", "escalations", "clocks"):
-        return "#by-supervision" if has_children else f"#{topic}"
-    if has_children:
-        return {
-            "complaints": "#by-complaints",
-            "inspections": "#by-inspections",
-            "orders": "#by-inspections",
-            "draws": "#by-inspections",
-        }.get(topic, "#by-coverage")
-    return f"#{parts}" if parts else None
-
-
-def _shares(values: Mapping[str, tuple[Any, Any]], total: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "code": f"grades.{key}",
-            "kind": f"grade-{key.lower()}" if len(key) < 3 else key,
-            "text": figure(f"grades.{key}").label,
-            "count": values[f"grades.{key}"][0],
-            "share": values[f"grades.{key}"][0] / total if total else 0,
-        }
-        for key in ("AA", "A", "B", "not_rated", "serious_dishonesty")
-    ]
-
-
-def _todo(facts: Facts, code: str, values: Mapping[str, tuple[Any, Any]], here: list[str]) -> list[dict[str, Any]]:
+def _todo(values: Mapping[str, tuple[Any, Any]]) -> list[dict[str, Any]]:
     """Return what to do first this month; empty when nothing asks for it."""
     found: list[dict[str, Any]] = []
 
@@ -262,41 +125,6 @@ def _third(rate: Any, rates: list[Any]) -> str:
     return "low" if position < 1 / 3 else "high" if position >= 2 / 3 else "middle"
 
 
-def _calls(facts: Facts, code: str, here: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return the enterprises to call: under key supervision, moved, vetoed. Each with the reason."""
-    key, vetoes, moved = [], [], []
-    first = facts.business_date.replace(day=1).isoformat()
-    for uscc in sorted(here, key=order_of(facts)):
-        score = facts.scores.get(uscc)
-        line = {"uscc": uscc, "name": facts.standing[uscc]["enterprise_name"], "badge": badge(facts.standing[uscc])}
-        if score and score["is_key_supervision"]:
-            lost = (score["lift"] or {}).get("lost", [])[:3]
-            names = "、".join(_indicator(facts, row["indicator_code"]) for row in lost)
-            key.append(line | {"score": score["score"], "reason": f"失分最多：{names}" if names else ""})
-        for cap in score["caps"] if score else []:
-            if cap["code"].startswith("V"):
-                decisions = cap.get("decisions") or []
-                vetoes.append(
-                    line
-                    | {
-                        "cap": cap["code"],
-                        "reason": cap["reason_zh"],
-                        "until": cap.get("until"),
-                        "evidence": cap.get("evidence_ids") or [],
-                        "is_new": any(str(one["starts_on"]) >= first for one in decisions),
-                    }
-                )
-        move = moves(facts, uscc)
-        if move:
-            moved.append(line | move)
-    vetoes.sort(key=lambda one: not one["is_new"])
-    return {"key": key, "vetoes": vetoes, "moves": moved}
-
-
-def _indicator(facts: Facts, code: str) -> str:
-    return str(facts.method.get("indicators", {}).get(code, {}).get("name", {}).get("zh", code))
-
-
 def _lagging(facts: Facts, children: list[str]) -> list[dict[str, Any]]:
     if len(children) < 2:
         return []
@@ -340,20 +168,6 @@ def _charts(facts: Facts, code: str) -> list[dict[str, Any]]:
     return found
 
 
-def _table(facts: Facts, children: list[str], columns: tuple[str, ...]) -> dict[str, Any]:
-    rows = []
-    for child in children:
-        values = values_of(facts, child)
-        rows.append(
-            {
-                "code": child,
-                "name": facts.areas.names[child],
-                "cells": [(name, values.get(name, (None, None))[0]) for name in columns],
-            }
-        )
-    return {"columns": columns, "rows": rows}
-
-
 def _split(facts: Facts, code: str, dimension: str) -> list[dict[str, Any]]:
     """Return this month's complaints by cause or party, most first, with last month's beside them."""
     now: dict[str, int] = {}
@@ -375,71 +189,6 @@ def _split(facts: Facts, code: str, dimension: str) -> list[dict[str, Any]]:
     ]
 
 
-def _hot_spots(facts: Facts, code: str) -> list[dict[str, Any]]:
-    """Return the communities with the highest rates this month, of those with enough complaints to mean anything."""
-    below = facts.areas.below(code)
-    found = [
-        row
-        for leaf in below
-        for row in facts.communities.get(leaf, [])
-        if row["complaint_count"] >= HOT_FROM and row["complaints_per_1k_household_months"]
-    ]
-    found.sort(key=lambda row: (-row["complaints_per_1k_household_months"], row["community_id"]))
-    return [
-        {
-            **row,
-            "href": f"{row['leaf_area_code']}.html#c-{row['community_id']}",
-            "place": facts.areas.names[row["leaf_area_code"]],
-        }
-        for row in found[:HOT_SPOTS]
-    ]
-
-
-def _communities(facts: Facts, code: str, communities: list[Row]) -> list[dict[str, Any]]:
-    found = []
-    listed = sorted(
-        communities, key=lambda row: (-row["complaint_count"], -row["open_overdue_order_count"], row["community_id"])
-    )
-    for row in listed[:COMMUNITIES_SHOWN]:
-        evidence = facts.evidence.get(row["community_id"], [])
-        found.append(
-            {
-                **row,
-                "has_page": row["current_uscc"] in facts.standing,
-                "evidence": [_evidence(facts, one) for one in evidence[:EVIDENCE_A_COMMUNITY]],
-                "evidence_left": max(0, len(evidence) - EVIDENCE_A_COMMUNITY),
-            }
-        )
-    return found
-
-
-def _evidence(facts: Facts, row: Row) -> dict[str, Any]:
-    """Return one piece of evidence in words; never what anybody wrote."""
-    if row["kind_code"] == "complaint":
-        hours = row["resolution_hours"]
-        state = "尚未解决" if hours is None else f"{labels.trimmed(hours, 1)} 小时解决"
-        return {
-            "id": row["evidence_id"],
-            "kind": "诉求",
-            "anchor": f"ev-{row['evidence_id']}",
-            "event_on": row["event_on"],
-            "what": f"{facts.word('category', row['summary_code'])} · "
-            f"{facts.word('responsible_party', row['responsible_party_code'])}",
-            "state": state,
-            "is_good": row["is_in_time"],
-        }
-    is_overdue = row["kind_code"] == "overdue_order"
-    return {
-        "id": row["evidence_id"],
-        "kind": "逾期未整改" if is_overdue else "检查发现",
-        "anchor": f"{'od' if is_overdue else 'ev'}-{row['evidence_id'].replace('/', '-')}",
-        "event_on": row["event_on"],
-        "what": f"{facts.word('tier', row['summary_code'])}问题",
-        "state": f"期限 {row['due_on']}" if row["due_on"] else "无整改期限",
-        "is_good": row["is_in_time"],
-    }
-
-
 def _feeds(facts: Facts) -> list[dict[str, Any]]:
     batches = keyed(facts.rows("batches"), "feed")
     return [
@@ -451,22 +200,3 @@ def _feeds(facts: Facts) -> list[dict[str, Any]]:
         }
         for row in facts.rows("feeds")
     ]
-
-
-def directory_pages(facts: Facts, code: str) -> list[list[dict[str, Any]]]:
-    """Return the enterprises of an area, best grade first, in pages."""
-    lines = []
-    for uscc in sorted(facts.area_enterprises.get(code, []), key=order_of(facts)):
-        score = facts.scores.get(uscc)
-        lines.append(
-            {
-                "uscc": uscc,
-                "name": facts.standing[uscc]["enterprise_name"],
-                "badge": badge(facts.standing[uscc]),
-                "score": score["score"] if score else None,
-                "is_key_supervision": bool(score and score["is_key_supervision"]),
-                "caps": [cap["code"] for cap in score["caps"]] if score else [],
-                "served": facts.served.get((code, uscc), 0),
-            }
-        )
-    return [lines[start : start + DIRECTORY_PAGE] for start in range(0, len(lines), DIRECTORY_PAGE)] or [[]]

@@ -4,19 +4,19 @@ Owns which files a month has and that only what changed is written. A month is a
 building it again, on the night or a year later, gives the same bytes.
 """
 
+import gc
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
 
-from scorecards import editions, render
-from scorecards import facts as facts_of
+from scorecards import editions, reading, render
 from scorecards.charts import funnel_corner
 from scorecards.errors import ScorecardError
 from scorecards.facts import Facts
@@ -26,7 +26,6 @@ from warehouse.settings import PROJECT_ROOT, get_settings
 SPLIT_FROM = 500  # enterprises: below, a second process costs more than it saves
 WORKERS = 2
 CODE_SUFFIXES = {".py", ".j2", ".css", ".js", ".yml"}
-MADE_SUFFIXES = (".pdf", ".xlsx")  # made on demand beside an enterprise's page, PDF beside any: they go when it changes
 
 
 @dataclass(frozen=True)
@@ -43,31 +42,59 @@ class BuildReport:
     is_as_published: bool
 
 
-def build(business_date: date) -> BuildReport:
+def build(business_date: date, *, is_anew: bool = False) -> BuildReport:
     """Write the site of ``business_date``'s month below DATA_DIR/pages/<yyyy-mm>/ from what was published by then.
+
+    Where the files are already those that the same edition and templates gave before, none is made again, unless
+    ``is_anew`` asks for every page to be made and compared.
 
     Raises ScorecardError when nothing is published, a mart is missing, or the month was never built and the marts hold
     another night.
     """
-    edition_id = facts_of.keep(business_date)
+    edition_id = reading.keep(business_date)
     folder = get_settings().pages_dir
     assert folder
-    return build_edition(edition_id, folder / f"{business_date:%Y-%m}")
+    return build_edition(edition_id, folder / f"{business_date:%Y-%m}", is_anew=is_anew)
 
 
-def build_edition(edition_id: str, folder: Path) -> BuildReport:
+def build_edition(edition_id: str, folder: Path, *, is_anew: bool = False) -> BuildReport:
     """Write the site of a kept edition into ``folder``; files whose bytes did not change are left alone."""
+    code = code_sha256()
     with connect("pc_pages") as connection:
-        published = connection.execute(
-            "select count(distinct uscc) from publishing.grade_history join scorecards.editions "
-            "on grade_history.publication_id <= editions.publication_id where edition_id = %s",
-            (edition_id,),
-        ).fetchone()
-    split = published is not None and published[0] >= SPLIT_FROM
-    workers = [_start_worker(edition_id, folder, part) for part in range(1, WORKERS)] if split else []
+        business_date = editions.night_of(connection, edition_id)
+        first = editions.first_build(connection, edition_id, code)
+        shown = editions.shown_enterprises(connection, edition_id)
+    written_count = 0
+    files = {} if first is None or is_anew else standing_files(folder)
+    if not files or site_sha256(files) != first:
+        made = _make(edition_id, folder, shown)
+        files = {path: digest for path, (digest, _) in made.items()}
+        written_count = sum(is_new for _, is_new in made.values())
+        _remove_others(folder, set(files))
+    pages_sha256 = site_sha256(files)
+    if first is None:
+        with connect("pc_pages") as connection:
+            first = editions.record_build(
+                connection, edition_id, code_sha256=code, pages_sha256=pages_sha256, file_count=len(files)
+            )
+    return BuildReport(
+        folder=folder,
+        edition_id=edition_id,
+        business_date=business_date,
+        page_count=sum(path.endswith(".html") for path in files),
+        file_count=len(files),
+        written_count=written_count,
+        pages_sha256=pages_sha256,
+        is_as_published=first == pages_sha256,
+    )
+
+
+def _make(edition_id: str, folder: Path, shown: list[str]) -> dict[str, tuple[str, bool]]:
+    """Make every file of the site, on two processes where that saves time; return digests and whether each is new."""
+    parts = WORKERS if len(shown) >= SPLIT_FROM else 1
+    workers = [_start_worker(edition_id, folder, part) for part in range(1, parts)]
     try:
-        facts = facts_of.read(edition_id, _share(edition_id, 0) if split else None)
-        digests = write_files(folder, site_files(facts, part=0, parts=WORKERS if split else 1))
+        digests = _make_share(edition_id, folder, shown, part=0, parts=parts)
         for worker in workers:
             answer, _ = worker.communicate()
             if worker.returncode:
@@ -77,31 +104,31 @@ def build_edition(edition_id: str, folder: Path) -> BuildReport:
         for worker in workers:
             if worker.poll() is None:
                 worker.kill()
-    _remove_others(folder, set(digests))
-    pages_sha256 = hashlib.sha256(
-        "".join(f"{path} {digests[path][0]}\n" for path in sorted(digests)).encode()
-    ).hexdigest()
-    with connect("pc_pages") as connection:
-        first = editions.record_build(
-            connection, edition_id, code_sha256=code_sha256(), pages_sha256=pages_sha256, file_count=len(digests)
-        )
-    return BuildReport(
-        folder=folder,
-        edition_id=edition_id,
-        business_date=facts.business_date,
-        page_count=sum(path.endswith(".html") for path in digests),
-        file_count=len(digests),
-        written_count=sum(is_new for _, is_new in digests.values()),
-        pages_sha256=pages_sha256,
-        is_as_published=first == pages_sha256,
-    )
+    return digests
+
+
+def _make_share(
+    edition_id: str, folder: Path, shown: list[str], *, part: int, parts: int
+) -> dict[str, tuple[str, bool]]:
+    """Make one of ``parts`` shares of the site. The facts are left out of garbage collection while it lasts.
+
+    Walking some millions of rows that stay, again and again, was a third of a region's build (measured 2026-11).
+    """
+    facts = reading.read(edition_id, shown[part::parts])
+    gc.freeze()
+    try:
+        return write_files(folder, site_files(facts, part=part, parts=parts))
+    finally:
+        gc.unfreeze()
 
 
 def site_files(facts: Facts, *, part: int = 0, parts: int = 1) -> Iterator[tuple[str, bytes]]:
     """Yield the files of one of ``parts`` shares of a month's site; the first share holds what all pages need."""
-    shared = dict(render.shared_files(facts))
-    cloud = funnel_corner(shared["assets/funnel.svg"].decode()) if "assets/funnel.svg" in shared else None
-    yield from shared.items() if part == 0 else ()
+    funnel = render.funnel_file(facts)
+    if part == 0:
+        yield from render.shared_files(facts)
+        yield from funnel.items()
+    cloud = next((funnel_corner(svg.decode()) for svg in funnel.values()), None)
     for code in facts.areas.all()[part::parts]:
         yield from render.area_files(facts, code)
     for uscc in sorted(facts.standing)[part::parts]:
@@ -112,18 +139,23 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> dict[str, t
     """Write files below ``folder``; return each path's sha256 and whether its bytes are new there."""
     found = {}
     for path, content in files:
-        found[path] = (hashlib.sha256(content).hexdigest(), _write(folder / path, content))
+        found[path] = (hashlib.sha256(content).hexdigest(), _write(folder, path, content))
     return found
 
 
-def _share(edition_id: str, part: int) -> list[str]:
-    with connect("pc_pages") as connection:
-        rows = connection.execute(
-            "select distinct uscc from publishing.grade_history join scorecards.editions "
-            "on grade_history.publication_id <= editions.publication_id where edition_id = %s order by uscc",
-            (edition_id,),
-        ).fetchall()
-    return [uscc for (uscc,) in rows][part::WORKERS]
+def standing_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a built site by its path; what was made on demand is not the site's."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not _is_made_on_demand(name):
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def site_sha256(files: Mapping[str, str]) -> str:
+    """Return the hash over a site: over every file's path and sha256."""
+    return hashlib.sha256("".join(f"{path} {files[path]}\n" for path in sorted(files)).encode()).hexdigest()
 
 
 def _start_worker(edition_id: str, folder: Path, part: int) -> subprocess.Popen[str]:
@@ -134,8 +166,9 @@ def _start_worker(edition_id: str, folder: Path, part: int) -> subprocess.Popen[
 def main() -> None:
     """Build one share of an edition in a process of its own and print what was written, as JSON."""
     edition_id, folder, part = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    facts = facts_of.read(edition_id, _share(edition_id, part))
-    print(json.dumps(write_files(folder, site_files(facts, part=part, parts=WORKERS))))
+    with connect("pc_pages") as connection:
+        shown = editions.shown_enterprises(connection, edition_id)
+    print(json.dumps(_make_share(edition_id, folder, shown, part=part, parts=WORKERS)))
 
 
 def code_sha256() -> str:
@@ -149,15 +182,27 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, content: bytes) -> bool:
-    if path.exists() and path.read_bytes() == content:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-    for suffix in MADE_SUFFIXES if path.suffix == ".html" else ():
-        path.with_suffix(suffix).unlink(missing_ok=True)
+def _is_made_on_demand(name: str) -> bool:
+    """Return whether a file is made from its page when somebody asks: a PDF, an enterprise's workbook."""
+    return name.endswith(".pdf") or (name.endswith(".xlsx") and name.startswith("enterprise/"))
+
+
+def _write(folder: Path, name: str, content: bytes) -> bool:
+    """Write ``content`` unless it stands there already, and take away what was made of it; return whether it is new."""
+    path = f"{folder}/{name}"
+    try:
+        with open(path, "rb") as standing:
+            if standing.read() == content:
+                return False
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".partial", "wb") as partial:
+        partial.write(content)
+    os.replace(path + ".partial", path)
+    if name.endswith(".html"):
+        for made in (name.removesuffix("html") + "pdf", name.removesuffix("html") + "xlsx"):
+            if _is_made_on_demand(made):
+                (folder / made).unlink(missing_ok=True)
     return True
 
 
@@ -165,7 +210,7 @@ def _remove_others(folder: Path, kept: set[str]) -> None:
     """Take away files of enterprises and areas that are no longer shown; a printed page goes with its page."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        is_made = path.suffix in MADE_SUFFIXES and name.removesuffix(path.suffix) + ".html" in kept
+        is_made = _is_made_on_demand(name) and name.removesuffix(path.suffix) + ".html" in kept
         if path.is_file() and name not in kept and not is_made:
             path.unlink()
 

@@ -137,10 +137,8 @@ def _yes(value: Any) -> Any:
     return ("是" if value else "否") if isinstance(value, bool) else value
 
 
-def area_workbook(facts: Facts, code: str, view: Mapping[str, Any]) -> bytes:
+def area_workbook(facts: Facts, code: str, view: Mapping[str, Any], enterprises: Iterable[Mapping[str, Any]]) -> bytes:
     """Return an area's workbook: figures, areas below, enterprises; from the district down communities and evidence."""
-    from scorecards.area import directory_pages
-
     book = Workbook()
     head = [("代码", 26), ("指标", 22), ("本月", 12), ("上月", 12), ("口径", 90)]
     book.sheet("指标", head, figure_rows(view["values"]))
@@ -155,7 +153,6 @@ def area_workbook(facts: Facts, code: str, view: Mapping[str, Any]) -> bytes:
                 for parts in rows
             ),
         )
-    enterprises = [row for page in directory_pages(facts, code) for row in page]
     book.sheet(
         "企业",
         [

@@ -71,26 +71,28 @@ def decode(content: bytes) -> Tables:
 
 def store(
     connection: psycopg.Connection, *, business_date: date, publication_id: int, documents: Mapping[str, Any]
-) -> Edition:
-    """Keep an edition; the same facts of the same night and publication are kept once."""
+) -> str:
+    """Keep an edition and return its id; the same facts of the same night and publication are kept once."""
     content = encode(documents)
     sha256 = hashlib.sha256(content).hexdigest()
     name = f"{business_date}/{publication_id}/{sha256}"
     edition_id = "e" + hashlib.sha256(name.encode()).hexdigest()[:16]
-    connection.execute(
-        "insert into scorecards.editions (edition_id, month, business_date, publication_id, facts_sha256, facts, "
-        "recorded_at) values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-        (
-            edition_id,
-            f"{business_date:%Y-%m}",
-            business_date,
-            publication_id,
-            sha256,
-            zlib.compress(content, 6),
-            arrival(),
-        ),
-    )
-    return Edition(edition_id, business_date, publication_id, decode(content))
+    kept = connection.execute("select 1 from scorecards.editions where edition_id = %s", (edition_id,)).fetchone()
+    if kept is None:
+        connection.execute(
+            "insert into scorecards.editions (edition_id, month, business_date, publication_id, facts_sha256, facts, "
+            "recorded_at) values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            (
+                edition_id,
+                f"{business_date:%Y-%m}",
+                business_date,
+                publication_id,
+                sha256,
+                zlib.compress(content, 6),
+                arrival(),
+            ),
+        )
+    return edition_id
 
 
 def load(connection: psycopg.Connection, edition_id: str) -> Edition:
@@ -113,6 +115,36 @@ def newest(connection: psycopg.Connection, *, month: str, until: date) -> str | 
     return str(row[0]) if row else None
 
 
+def night_of(connection: psycopg.Connection, edition_id: str) -> date:
+    """Return the night of a kept edition; LookupError when there is none of that id."""
+    row = connection.execute(
+        "select business_date from scorecards.editions where edition_id = %s", (edition_id,)
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"no edition {edition_id}")
+    night: date = row[0]
+    return night
+
+
+def shown_enterprises(connection: psycopg.Connection, edition_id: str) -> list[str]:
+    """Return the credit codes that an edition shows, in order: all that had a grade published by then."""
+    rows = connection.execute(
+        "select distinct uscc from publishing.grade_history join scorecards.editions "
+        "on grade_history.publication_id <= editions.publication_id where edition_id = %s order by uscc",
+        (edition_id,),
+    ).fetchall()
+    return [uscc for (uscc,) in rows]
+
+
+def first_build(connection: psycopg.Connection, edition_id: str, code_sha256: str) -> str | None:
+    """Return the hash that was first noted for this edition under these templates; None when it was never built so."""
+    row = connection.execute(
+        "select pages_sha256 from scorecards.builds where edition_id = %s and code_sha256 = %s",
+        (edition_id, code_sha256),
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
 def record_build(
     connection: psycopg.Connection, edition_id: str, *, code_sha256: str, pages_sha256: str, file_count: int
 ) -> str:
@@ -121,9 +153,6 @@ def record_build(
         "insert into scorecards.builds values (%s, %s, %s, %s, %s) on conflict do nothing",
         (edition_id, code_sha256, pages_sha256, file_count, arrival()),
     )
-    row = connection.execute(
-        "select pages_sha256 from scorecards.builds where edition_id = %s and code_sha256 = %s",
-        (edition_id, code_sha256),
-    ).fetchone()
-    assert row is not None
-    return str(row[0])
+    first = first_build(connection, edition_id, code_sha256)
+    assert first is not None
+    return first

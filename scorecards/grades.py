@@ -1,10 +1,9 @@
 """How a published grade is written, ordered and compared with the one at the month's start."""
 
-from collections.abc import Callable
 from typing import Any
 
 from scorecards import labels
-from scorecards.facts import Facts, Row
+from scorecards.facts import Facts, Row, once
 
 
 def badge(version: Row) -> dict[str, str]:
@@ -14,14 +13,16 @@ def badge(version: Row) -> dict[str, str]:
     return {"text": labels.label(labels.STATUSES, version["status_code"]), "kind": version["status_code"]}
 
 
+@once
 def ranks(facts: Facts) -> dict[str, int]:
     """Return the rank of each grade of the method, the best is 0."""
     grades = [grade["code"] for grade in facts.method.get("grades", [])] or ["AA", "A", "B"]
     return {grade: rank for rank, grade in enumerate(grades)}
 
 
-def order_of(facts: Facts) -> Callable[[str], tuple[int, Any, str]]:
-    """Return the sort key of credit codes: best grade first, then by score, those without a score last."""
+@once
+def places_of(facts: Facts) -> dict[str, int]:
+    """Return each enterprise's place in lists: best grade first, then by score, those without a score last."""
     by_grade = ranks(facts)
 
     def key(uscc: str) -> tuple[int, Any, str]:
@@ -29,9 +30,10 @@ def order_of(facts: Facts) -> Callable[[str], tuple[int, Any, str]]:
         points = -score["score"] if score and score["score"] is not None else 0
         return by_grade.get(facts.standing[uscc]["grade"], len(by_grade)), points, uscc
 
-    return key
+    return {uscc: place for place, uscc in enumerate(sorted(facts.standing, key=key))}
 
 
+@once
 def moves(facts: Facts, uscc: str) -> dict[str, Any] | None:
     """Return how the grade moved since the month's first day, with why; None when it did not, or is the first one."""
     first = facts.business_date.replace(day=1)

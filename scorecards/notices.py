@@ -11,9 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from scorecards import area as area_of
-from scorecards import facts as facts_of
-from scorecards import ranking, targets
+from scorecards import area_figures, ranking, reading, targets
 from scorecards.editions import newest
 from scorecards.errors import ScorecardError
 from scorecards.facts import Facts
@@ -79,7 +77,7 @@ def _facts(months: Sequence[str]) -> Facts:
                 break
         else:
             raise ScorecardError(f"no month from {months[0]} to {months[-1]} has been built: build one first")
-    return facts_of.read(edition_id, [])
+    return reading.read(edition_id, [])
 
 
 def _write(
@@ -107,7 +105,7 @@ def _write(
             _line(facts, one, known, compared) for one in ranking.progress(facts, below, now=known, before=compared)
         ],
         "total": _sums(facts, area_code, known, compared),
-        "kpis": targets.kpi_lines(facts, area_code, area_of.values_of(facts, area_code)),
+        "kpis": targets.kpi_lines(facts, area_code, area_figures.values_of(facts, area_code)),
         "criteria": ranking.CRITERIA,
         "sources": [figure(code) for code in SOURCES],
         "is_review": is_review,

@@ -5,7 +5,7 @@ import re
 import threading
 from pathlib import Path
 
-from scorecards import facts as facts_of
+from scorecards import reading
 from scorecards.downloads import enterprise_workbook
 from scorecards.enterprise import enterprise_page
 from scorecards.printing import print_pages
@@ -36,7 +36,7 @@ def workbook_of(page: Path) -> bytes:
     edition = _EDITION.search(page.read_text(encoding="utf-8"))
     if not edition:
         raise LookupError(f"{page} does not say which edition it is of")
-    facts = facts_of.read(edition[1], [page.stem])
+    facts = reading.read(edition[1], [page.stem])
     return enterprise_workbook(facts, page.stem, enterprise_page(facts, page.stem, funnel=None))
 
 

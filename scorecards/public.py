@@ -14,8 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scorecards import area, labels, targets
-from scorecards import facts as facts_of
+from scorecards import area_figures, labels, reading, targets
 from scorecards.downloads import csv_bytes
 from scorecards.facts import Facts
 from scorecards.grades import badge, ranks
@@ -48,7 +47,7 @@ def public_facts(facts: Facts) -> PublicFacts:
     for row in facts.rows("kpis"):
         code = row["region_code"]
         if code in facts.areas.names:
-            lines = targets.kpi_lines(facts, code, area.values_of(facts, code))
+            lines = targets.kpi_lines(facts, code, area_figures.values_of(facts, code))
             found = next(line for line in lines if line["kpi_code"] == row["kpi_code"] and line["region_code"] == code)
             kpis.append({name: found[name] for name in KPI_COLUMNS})
     return PublicFacts(
@@ -75,7 +74,7 @@ def build_public(business_date: date, folder: Path | None = None) -> tuple[Path,
     Raises ScorecardError as ``scorecards.build`` does.
     """
     target = folder or get_settings().data_dir / "public" / f"{business_date:%Y-%m}"
-    files = dict(public_files(public_facts(facts_of.read(facts_of.keep(business_date), []))))
+    files = dict(public_files(public_facts(reading.read(reading.keep(business_date), []))))
     target.mkdir(parents=True, exist_ok=True)
     for path in target.rglob("*"):
         if path.is_file() and path.relative_to(target).as_posix() not in files:

@@ -6,13 +6,14 @@ Owns the templates' environment. The same facts give the same bytes; nothing her
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scorecards import area as area_of
-from scorecards import charts, downloads, figures, labels
+from scorecards import area_enterprises, charts, downloads, figures, labels
 from scorecards import enterprise as enterprise_of
 from scorecards.areas import LEVELS
 from scorecards.facts import Facts
@@ -22,10 +23,20 @@ ASSETS = ("site.css", "site.js")
 BELOW = {"region": "盟市", "city": "旗县区", "district": "街道", "street": ""}
 
 
+class Templates(Environment):
+    """Templates that look into rows first: ``row.name`` is ``row["name"]``, without an attribute's way to nowhere."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return ``obj``'s item of that name where it is a row and has one, else what Jinja finds."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """Return the compiled templates with the one path of figures and the ways numbers and dates are written."""
-    found = Environment(
+    found = Templates(
         loader=FileSystemLoader(PACKAGE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -72,13 +83,13 @@ def area_files(facts: Facts, code: str) -> Iterator[tuple[str, bytes]]:
     level = facts.areas.levels[code]
     shared = common(facts, "../")
     yield f"area/{code}.html", _html("area", shared, view | {"level_below": BELOW[level]})
-    pages = area_of.directory_pages(facts, code)
+    pages = area_enterprises.directory_pages(facts, code)
     for number, rows in enumerate(pages, 1):
         path = f"area/{code}.enterprises{'' if number == 1 else f'-{number}'}.html"
         directory = {"code": code, "name": view["name"], "rows": rows, "number": number, "page_count": len(pages)}
         yield path, _html("directory", shared, directory | {"total": view["values"]["enterprises.count"][0]})
     yield f"area/{code}.csv", downloads.area_csv(code, view["name"], view["values"])
-    yield f"area/{code}.xlsx", downloads.area_workbook(facts, code, view)
+    yield f"area/{code}.xlsx", downloads.area_workbook(facts, code, view, chain.from_iterable(pages))
     if view["has_evidence"]:
         yield f"area/{code}.evidence.csv", downloads.evidence_csv(facts, code)
     yield f"area/{code}.search.js", search_index(facts, code)
@@ -94,17 +105,20 @@ def enterprise_files(
 
 
 def shared_files(facts: Facts) -> Iterator[tuple[str, bytes]]:
-    """Yield what all pages share: entry, definitions, style, script, the cloud of the funnel, the search index."""
+    """Yield what all pages share: entry, definitions, style, script, the search index, who may read what."""
     shared = common(facts, "")
     yield "index.html", _html("index", shared, {"tree": facts.areas, "levels": LEVELS})
     yield "definitions.html", _html("definitions", shared, {"figures": list(figures.catalogue().values())})
     for name in ASSETS:
         yield f"assets/{name}", (PACKAGE / "assets" / name).read_bytes()
-    points = enterprise_of.funnel_points(facts)
-    if points:
-        yield "assets/funnel.svg", charts.funnel(points).encode()
     yield "search.js", search_index(facts, facts.areas.root)
     yield "access.json", access(facts)
+
+
+def funnel_file(facts: Facts) -> dict[str, bytes]:
+    """Return the cloud of all enterprises over which each one's page lays its mark; empty when there is none."""
+    points = enterprise_of.funnel_points(facts)
+    return {"assets/funnel.svg": charts.funnel(points).encode()} if points else {}
 
 
 def access(facts: Facts) -> bytes:

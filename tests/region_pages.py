@@ -1,6 +1,7 @@
 """A small region that went through a real night, for the tests of the pages: graded, supervised, published."""
 
 import contextlib
+import csv
 import os
 import uuid
 from dataclasses import dataclass
@@ -60,6 +61,22 @@ def _copied(template: str):
         opened.execute(f"drop database {name} with (force)")
 
 
+def _make_a_hot_spot(landing: Path) -> None:
+    """Deliver eighteen more complaints of the month about one community: the region is too calm for a hot spot."""
+    (told,) = landing.glob("*/hotline_backlog/*.csv")
+    with told.open(encoding="gb18030", errors="replace", newline="") as opened:
+        head, *rows = csv.reader(opened)
+    number, community, name, phone = (head.index(column) for column in ("工单编号", "小区编码", "来电人", "电话"))
+    row = next(row for row in rows if row[number].startswith("RX202610") and row[community])
+    more = []
+    for index in range(18):
+        more.append([*row])
+        more[-1][number] = f"{row[number][:-2]}X{index:02d}"
+        more[-1][name], more[-1][phone] = f"热点来电{index:04d}", f"000-9{index:06d}"
+    with told.with_name("热线工单_20261031_2.csv").open("w", encoding="gb18030", newline="") as opened:
+        csv.writer(opened).writerows([head, *more])
+
+
 @pytest.fixture(scope="session")
 def graded_region(migrated_template, tmp_path_factory):
     """The name of a database in which a small region's night was ingested, built, supervised, graded and published."""
@@ -70,6 +87,7 @@ def graded_region(migrated_template, tmp_path_factory):
 
     home = tmp_path_factory.mktemp("region")
     simulate(preset="hamlet", seed=SEED, out=home, through=NIGHT, nights=0, dirt=True)
+    _make_a_hot_spot(home / "landing")
     with _copied(migrated_template) as name:
         # the environment is this region's while it is made, and no longer: later tests of this process have their own
         with pytest.MonkeyPatch.context() as patch, complaints_api.running(home / "complaints_api") as api:

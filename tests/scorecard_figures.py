@@ -155,6 +155,41 @@ left join placed on placed.area = everywhere.area{match} group by everywhere.are
 """
 
 
+HOT = f"""
+with {AREAS}, exposed as (
+  select community_id, left(max(region_code), 4) as city, sum(household_months) as hm,
+    (array_agg(stratum_code order by month_on desc, stratum_code desc))[1] as stratum
+  from marts.fct_community_months
+  where month_on between '{{month}}-01'::date - interval '2 months' and '{{month}}-01' group by 1
+),
+seen as (
+  select e.*, (select count(*) from marts.fct_complaints f where f.community_id = e.community_id
+    and status_code <> 'withdrawn' and submitted_on between '{{month}}-01'::date - interval '2 months' and '{{night}}') as o
+  from exposed e
+),
+alike as (  -- a kind of community borrows 20 complaints at the city's rate
+  select seen.*, hm * (sum(o) over kind + 20) / (sum(hm) over kind + 20 * sum(hm) over town / sum(o) over town) as e
+  from seen window kind as (partition by city, stratum), town as (partition by city)
+),
+z as (select *, 2 * (sqrt(o) - sqrt(e)) as z from alike where e >= 1),
+bounds as (
+  select city, (percentile_disc(array[0.1, 0.9]) within group (order by z)) as b, count(*) as n,
+    sum(4 * e) - sum((4 * e) ^ 2) / sum(4 * e) as denominator from z group by 1
+),
+spread as (
+  select city, greatest(0, (sum(least(greatest(z, b[1]), b[2]) ^ 2) - max(n) + 1) / nullif(max(denominator), 0)) as tau2
+  from z join bounds using (city) group by 1
+),
+limits as (
+  select community_id, o, e, e * (1 + 3.090232 * sqrt(1 / (4 * e) + coalesce(tau2, 0))) ^ 2 as top from z join spread using (city)
+)
+"""
+
+
+def _hot(value: str) -> str:
+    return HOT + f"select community_id as subject, {value} as value from limits where o > top"
+
+
 def _split(dimension: str, column: str, otherwise: str) -> str:
     return f"""
 with {AREAS} select area || '/{dimension}:' || coalesce({column}, '{otherwise}') as subject, count(*) as value
@@ -321,6 +356,11 @@ STATEMENTS = {
     "kpi.actual": "",  # below: each KPI as the figure it is, or as the marts of the targets count it
     "community.complaints": _community("now", COMPLAINTS_OF),
     "community.before": _community("before", COMPLAINTS_OF),
+    "communities.hot": HOT + "select area as subject, count(top) as value from areas "
+    "left join limits on limits.community_id = areas.community_id and o > top group by 1",
+    "community.window": _hot("o"),
+    "community.expected": _hot("round(e::numeric, 2)"),
+    "community.limit": _hot("round(top::numeric, 2)"),
     "community.resolved": _community("resolved", COMPLAINTS_OF),
     "community.rate": _community(
         "round(now * 1000 / hm, 4)",

@@ -11,7 +11,7 @@ from region_pages import NIGHT
 from test_scorecards_pages import text_of
 
 from publishing.publish import publish
-from scorecards import area, editions, facts, notices, public
+from scorecards import area_figures, editions, notices, public, reading
 from scorecards.build import build
 from scorecards.errors import ScorecardError
 from warehouse.connection import connect
@@ -67,8 +67,8 @@ def test_past_month__asked_for_by_its_last_day__is_its_last_edition(region, late
 
 
 def test_moved_grades__are_counted_listed_and_explained(region, later):
-    found = facts.read(later["report"].edition_id)
-    values = area.values_of(found, "150000")
+    found = reading.read(later["report"].edition_id)
+    values = area_figures.values_of(found, "150000")
     grades = later["grades"]
     assert values["grades.up"][0] == sum(grade in ("A", "B") for grade in grades.values())
     assert values["grades.down"][0] == sum(grade == "AA" for grade in grades.values())

@@ -4,7 +4,9 @@ import csv
 import hashlib
 import io
 import re
+import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -13,7 +15,8 @@ import pytest
 import scorecard_figures
 from region_pages import NIGHT
 
-from scorecards import charts, figures, labels
+from scorecards import build as build_of
+from scorecards import charts, figures, labels, reading, render
 from scorecards.areas import tree
 from scorecards.build import build
 from scorecards.downloads import csv_bytes, safe
@@ -121,7 +124,7 @@ def test_drill_down__from_the_autonomous_region__reaches_a_complaint_id(region):
     page, way = "area/150000.html", []
     while len(way) < 6:
         html = region.text(page)
-        ids = re.findall(r'<li id="ev-(MSB\d+)"', html)
+        ids = re.findall(r'<li id="ev-((?:MSB|RX)\w+)"', html)
         if ids:
             break
         table = html[html.index('id="by-complaints"') :]
@@ -157,12 +160,65 @@ def test_pages__persons_and_what_they_wrote__are_nowhere(region):
     assert [one for one in texts if one in site] == []
 
 
-def test_build__again__same_bytes_and_untouched_files(region):
+def test_build__again__nothing_is_made_and_no_file_touched(region, monkeypatch):
+    monkeypatch.setattr(render, "environment", lambda: pytest.fail("a page was made"))
     stamps = {path: path.stat().st_mtime_ns for path in region.folder.rglob("*") if path.is_file()}
     again = build(NIGHT)
     assert (again.pages_sha256, again.edition_id) == (region.report.pages_sha256, region.report.edition_id)
     assert again.written_count == 0 and again.is_as_published
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_build__files_spoilt_or_gone__are_made_again_and_no_other(region):
+    page, table = region.folder / "area/150203.html", region.folder / "area/150203.csv"
+    page.write_text("spoilt")
+    table.unlink()
+    (region.folder / "area/left-over.html").write_text("of another night")
+    stamps = {path: path.stat().st_mtime_ns for path in region.folder.rglob("*") if path not in (page, table)}
+    again = build(NIGHT)
+    assert (again.written_count, again.pages_sha256) == (2, region.report.pages_sha256) and again.is_as_published
+    left = {path: path.stat().st_mtime_ns for path in region.folder.rglob("*") if path not in (page, table)}
+    stamps.pop(region.folder / "area/left-over.html")
+    assert {path: at for path, at in left.items() if path.is_file()} == {
+        path: at for path, at in stamps.items() if path.is_file()
+    }
+
+
+def test_build__on_two_processes__same_bytes_as_on_one(region, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_of, "SPLIT_FROM", 1)
+    halves = build_of.build_edition(region.report.edition_id, tmp_path, is_anew=True)
+    assert (halves.pages_sha256, halves.file_count) == (region.report.pages_sha256, region.report.file_count)
+    assert halves.written_count == halves.file_count and halves.is_as_published
+
+
+def test_build__a_worker_that_fails__fails_the_build(region, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_of, "SPLIT_FROM", 1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ScorecardError, match="a worker of the build failed"):
+        build_of.build_edition(region.report.edition_id, tmp_path, is_anew=True)
+
+
+def test_hot_spots__beyond_the_funnel__are_counted_listed_and_on_the_list_of_duties(region):
+    with connect() as connection:
+        hot = connection.execute(
+            "select community_id, window_complaint_count from marts.mart_supervision__community_complaint_months "
+            "where is_hotspot and month = '2026-10-01' order by window_expected_count - window_complaint_count limit 1"
+        ).fetchone()
+    html = region.text("area/150200.html")
+    first = html[html.index('id="hot"') :]
+    assert re.search(r'data-figure="community\.window/([^"]+)" data-value="(\d+)"', first).groups() == (
+        hot[0],
+        str(hot[1]),
+    )
+    assert "走访诉求热点小区" in html[: html.index('id="changed"')]
+
+
+def test_hot_spots__an_edition_from_before_they_were_judged__says_so(region):
+    found = reading.read(region.report.edition_id)
+    tables = {name: rows for name, rows in found.edition.tables.items() if name != "hot_spots"}
+    older = replace(found, edition=replace(found.edition, tables=tables), remembered={})
+    html = dict(render.area_files(older, "150200"))["area/150200.html"].decode()
+    assert "本版本的数据早于热点判定" in html and "走访诉求热点小区" not in html and "community.limit/" not in html
 
 
 def test_enterprise_page__graded__shows_points_evidence_spread_and_what_lifts(region):
