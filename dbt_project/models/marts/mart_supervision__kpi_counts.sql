@@ -1,6 +1,24 @@
 -- What the warehouse can count tonight of the targets of the two policy documents, for every region that has something to
 -- count. Each is a numerator and a denominator (a count has none); seed kpi_definitions says what they are and is frozen.
 -- Grades are not known here: enterprises at AA are counted by supervision from what is published.
+{# target, where it is counted, numerator, denominator (none: the target is a count) #}
+{% set counts = [
+  ('management_coverage', 'managed', 'managed_count', 'community_count'),
+  ('professional_coverage', 'managed', 'enterprise_managed_count', 'community_count'),
+  ('new_professional_coverage', 'managed', 'new_enterprise_managed_count', 'new_count'),
+  ('old_community_takeover', 'managed', 'old_managed_count', 'old_count'),
+  ('disclosure_coverage', 'disclosure_coverage', 'disclosed_count', 'community_count'),
+  ('pre_job_training_ratio', 'trained', 'pre_job_count', 'staff_count'),
+  ('continuing_training_ratio', 'trained', 'continuing_count', 'staff_count'),
+  ('lift_renewals', 'lift_works', 'renewed_count', 'null'),
+  ('lift_additions', 'lift_works', 'added_count', 'null'),
+  ('owners_committee_ratio', 'committee_counts', 'with_committee_count', 'community_count'),
+  ('committee_party_members', 'committee_counts', 'party_member_count', 'member_count'),
+  ('committee_trainings', 'committee_counts', 'training_count', 'committee_count'),
+  ('second_level_projects', 'honour_counts', 'second_level_count', 'null'),
+  ('model_projects', 'honour_counts', 'model_count', 'null'),
+  ('mashangban_coverage', 'enrolment_counts', 'enrolled_count', 'community_count'),
+] %}
 with ancestors as (
 
   select * from {{ ref('int_region_ancestors__expanded') }}
@@ -285,141 +303,17 @@ enrolment_counts as (
 
 counted as (
 
+  {% for kpi_code, source, numerator, denominator in counts -%}
   select
     region_code,
-    'management_coverage' as kpi_code,
-    managed_count::numeric as numerator,
-    community_count::numeric as denominator,
+    '{{ kpi_code }}' as kpi_code,
+    {{ numerator }}::numeric as numerator,
+    {{ denominator }}::numeric as denominator,
     null::numeric as base_value,
     null::numeric as current_value
-  from managed
+  from {{ source }}
   union all
-  select
-    region_code,
-    'professional_coverage',
-    enterprise_managed_count::numeric,
-    community_count::numeric,
-    null::numeric,
-    null
-  from managed
-  union all
-  select
-    region_code,
-    'new_professional_coverage',
-    new_enterprise_managed_count::numeric,
-    new_count::numeric,
-    null::numeric,
-    null
-  from managed
-  union all
-  select
-    region_code,
-    'old_community_takeover',
-    old_managed_count::numeric,
-    old_count::numeric,
-    null::numeric,
-    null
-  from managed
-  union all
-  select
-    region_code,
-    'disclosure_coverage',
-    disclosed_count::numeric,
-    community_count::numeric,
-    null::numeric,
-    null
-  from disclosure_coverage
-  union all
-  select
-    region_code,
-    'pre_job_training_ratio',
-    pre_job_count::numeric,
-    staff_count::numeric,
-    null::numeric,
-    null
-  from trained
-  union all
-  select
-    region_code,
-    'continuing_training_ratio',
-    continuing_count::numeric,
-    staff_count::numeric,
-    null::numeric,
-    null
-  from trained
-  union all
-  select
-    region_code,
-    'lift_renewals',
-    renewed_count::numeric,
-    null,
-    null::numeric,
-    null
-  from lift_works
-  union all
-  select
-    region_code,
-    'lift_additions',
-    added_count::numeric,
-    null,
-    null::numeric,
-    null
-  from lift_works
-  union all
-  select
-    region_code,
-    'owners_committee_ratio',
-    with_committee_count::numeric,
-    community_count::numeric,
-    null::numeric,
-    null
-  from committee_counts
-  union all
-  select
-    region_code,
-    'committee_party_members',
-    party_member_count::numeric,
-    member_count::numeric,
-    null::numeric,
-    null
-  from committee_counts
-  union all
-  select
-    region_code,
-    'committee_trainings',
-    training_count::numeric,
-    committee_count::numeric,
-    null::numeric,
-    null
-  from committee_counts
-  union all
-  select
-    region_code,
-    'second_level_projects',
-    second_level_count::numeric,
-    null,
-    null::numeric,
-    null
-  from honour_counts
-  union all
-  select
-    region_code,
-    'model_projects',
-    model_count::numeric,
-    null,
-    null::numeric,
-    null
-  from honour_counts
-  union all
-  select
-    region_code,
-    'mashangban_coverage',
-    enrolled_count::numeric,
-    community_count::numeric,
-    null::numeric,
-    null
-  from enrolment_counts
-  union all
+  {% endfor -%}
   select
     region_code,
     'complaint_volume_change',
