@@ -17,6 +17,9 @@ KEYS = {
     "contracts": "contract_id",
     "complaints": "complaint_id",
     "inspections": "inspection_id",
+    "fund_votes": "vote_id",
+    "emergency_repairs": "emergency_id",
+    "related_parties": "relation_id",
     "funds": "entry_id",
     "disclosures": "disclosure_id",
     "public_credit": "record_id",
@@ -36,20 +39,24 @@ ADDED = ("batch_id", "row_number", "known_on", "received_at", "row_hash")
 class RandomNights:
     """Deliver random nights on top of the region that raw holds."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, after: int = 0) -> None:
+        """Begin with the batch after number ``after``."""
         self.random = random.Random(seed)
-        self.arrival = datetime.fromisoformat("2030-01-01T00:00+08:00")  # after everything that was really loaded
-        self.number = 0
+        self.number = after
+        # after everything that was really loaded
+        self.arrival = datetime.fromisoformat("2030-01-01T00:00+08:00") + timedelta(minutes=after)
         with connect() as connection:
             self.communities = self._column(connection, "communities", "community_id")
             self.enterprises = self._column(connection, "enterprises", "uscc")
             self.complaints = self._column(connection, "complaints", "complaint_id")
             self.inspections = self._column(connection, "inspections", "inspection_id")
+            self.accounts = self._column(connection, "funds", "account_no")
+            self.parties = self._column(connection, "funds", "counterparty_name")
 
     def _column(self, connection, feed, name):
         query = sql.SQL("select distinct {} from {} order by 1")
         rows = connection.execute(query.format(sql.Identifier(name), sql.Identifier("raw", feed))).fetchall()
-        return [value for (value,) in rows]
+        return [value for (value,) in rows if value is not None]
 
     def deliver(self, night: date) -> int:
         """Deliver one night's new and corrected rows of every feed; return how many."""
@@ -100,7 +107,11 @@ class RandomNights:
                 ).format(key=key, table=sql.Identifier("raw", feed))
             )
             rows = found.fetchall()
-        return self.random.sample(rows, min(self.random.randint(1, 12), len(rows)))
+        chosen = self.random.sample(rows, min(self.random.randint(1, 12), len(rows)))
+        if feed == "funds":  # most entries are fees; what supervision looks for is among those that name who was paid
+            paid = [row for row in rows if row["counterparty_name"] and row["amount"] < 0]
+            chosen += self.random.sample(paid, min(12, len(paid)))
+        return chosen
 
     def _changed(self, feed, row, night):
         """Return a correction of ``row``: one of those that this feed's offices make."""
@@ -118,6 +129,7 @@ class RandomNights:
                         {"repeat_of_id": None},
                         {"resolved_at": None, "closed_at": None},
                         {"callback_result_code": any_of(("satisfied", "unsatisfied"))},
+                        {"reporter_phone": "13900000000"},
                     )
                 )
             case "inspections":
@@ -138,9 +150,21 @@ class RandomNights:
                         {"community_id": any_of(self.communities)},
                         {"uscc": None},
                         {"account_type_code": any_of(("operating", "common_revenue", "maintenance_fund"))},
-                        {"purpose_code": any_of(("repair", "parking_income", "advertising_income"))},
+                        {"purpose_code": any_of(("repair", "parking_income", "advertising_income", "transfer"))},
+                        {"booked_on": row["booked_on"] + timedelta(days=self.random.randint(-20, 0))},
+                        {"amount": row["amount"] * any_of((-1, 2))},
+                        {"balance": any_of((None, 0, row["amount"]))},
+                        {"account_no": any_of((None, *self.accounts))},
+                        {"counterparty_name": any_of((None, *self.parties))},
+                        {"vote_id": None, "is_emergency": any_of((True, False, None))},
                     )
                 )
+            case "fund_votes":
+                change = {"approving_owner_count": any_of((0, row["voting_owner_count"]))}
+            case "emergency_repairs":
+                change = {"filed_on": any_of((None, before))}
+            case "related_parties":
+                change = any_of(({"valid_to": before}, {"valid_from": before}, {"party_name": any_of(self.parties)}))
             case "contracts":
                 change = any_of(
                     (
@@ -208,6 +232,19 @@ class RandomNights:
                     change |= {"order_due_on": day + timedelta(days=self.random.randint(0, 9)), "rectified_on": None}
             case "funds":
                 change = {"entry_id": key, "booked_on": day}
+                match self.random.choice(("the like", "a part", "back", "taken back", "to themselves")):
+                    case "a part":  # of a split payment
+                        change |= {"account_type_code": "maintenance_fund", "amount": -1999, "vote_id": None}
+                        change |= {"booked_on": row["booked_on"] + timedelta(days=self.random.randint(0, 9))}
+                    case "back":
+                        change |= {"booked_on": row["booked_on"] + timedelta(days=9), "amount": -row["amount"]}
+                    case "taken back":
+                        change |= {"amount": -row["amount"], "purpose_code": "reversal"}
+                    case "to themselves":
+                        change |= {"booked_on": row["booked_on"], "amount": -row["amount"], "purpose_code": "transfer"}
+                        change |= {"account_no": self.random.choice(self.accounts)}
+                if change["booked_on"] > night:
+                    return None
             case "contracts":
                 change = {"contract_id": key, "uscc": self.random.choice(self.enterprises), "ended_on": None}
                 change |= {"starts_on": day - timedelta(days=self.random.randint(0, 60)), "end_reason_code": None}

@@ -27,8 +27,8 @@ MARTS = [
     "+int_alert_events__measured",
 ]  # fmt: skip
 LEDGER = [
-    "stg_funds", "int_fund_entries__attributed", "int_account_days__reconciled", "int_accounts__described",
-    "int_ledger_alerts__detected", "mart_supervision__alert_candidates",
+    "stg_funds", "int_fund_entries__attributed", "int_account_uses__summed", "int_accounts__described",
+    "int_account_days__reconciled", "int_ledger_alerts__detected", "mart_supervision__alert_candidates",
 ]  # fmt: skip
 PLANTED = {
     "accounts_mixed", "emergency_outside_list", "emergency_unfiled", "reconciliation_break", "related_party_payment",

@@ -28,12 +28,51 @@
   ({% for batch_id in found or [''] %}'{{ batch_id }}'{% if not loop.last %}, {% endif %}{% endfor %})
 {%- endmacro %}
 
+{#- Whether a row of raw came in a batch of `feed` that the last build had not read; its arrival finds it by block range. -#}
+{% macro is_in_new_batch(feed) -%}
+  {%- set received_from = var('increment').received_from.get(feed) -%}
+  {%- if received_from -%}
+  batch_id in {{ new_batches(feed) }} and received_at >= cast('{{ received_from }}' as timestamptz)
+  {%- else -%}
+  false
+  {%- endif -%}
+{%- endmacro %}
+
 {#- A table that holds one row a key, kept by deleting and inserting the keys that are touched. The primary key makes a
     second row of a key impossible, so that nights need not look for one among all rows. -#}
 {% macro primary_key() -%}
   {%- if not is_incremental() -%}
   alter table {{ this }} add primary key ({{ config.get('unique_key') | join(', ') }})
   {%- endif -%}
+{%- endmacro %}
+
+{#- Before an incremental build adds its rows (pre_hook): take away those whose key is in `touched`, also where nothing
+    comes in their place. What delete+insert does for keys that come again. Hooks know no ref: `touched` is a name. -#}
+{% macro without_touched(touched) -%}
+  {%- set key = config.get('unique_key') | join(', ') -%}
+  {%- if is_incremental() -%}
+  {%- set layer = api.Relation.create(database=this.database, schema='intermediate', identifier=touched) -%}
+  delete from {{ this }} where ({{ key }}) in (select {{ key }} from {{ layer }})
+  {%- endif -%}
+{%- endmacro %}
+
+{#- The same of accounts that a touched ledger entry lies on or lay on. -#}
+{% macro without_touched_accounts() -%}
+  {%- if is_incremental() -%}
+  {%- set layer = api.Relation.create(
+    database=this.database, schema='intermediate', identifier='int_fund_entries__touched'
+  ) -%}
+  delete from {{ this }} where account_no in {{ accounts_of(layer) }}
+  {%- endif -%}
+{%- endmacro %}
+
+{#- Accounts that a touched ledger entry lies on or lay on, as a subquery. -#}
+{% macro accounts_of(touched) -%}
+  (
+    select new_account_no from {{ touched }} where new_account_no is not null
+    union
+    select account_no from {{ touched }} where account_no is not null
+  )
 {%- endmacro %}
 
 {#- ANALYZE what was made anew. A table that a night adds a few rows to keeps its statistics, which autovacuum renews. -#}
@@ -61,9 +100,12 @@
     'fct_inspection_lines': ['inspection_id, line_code', 'int_inspections__touched'],
     'int_fund_entries__attributed': ['entry_id', 'int_fund_entries__touched'],
     'fct_fund_entries': ['entry_id', 'int_fund_entries__touched'],
+    'int_fund_payments__examined': ['entry_id', 'int_fund_payments__touched'],
+    'int_account_days__reconciled': ['account_no, booked_on', 'int_account_days__touched'],
+    'mart_supervision__account_days': ['account_no, booked_on', 'int_account_days__touched'],
   } -%}
   {%- set node = graph.nodes.get('model.property_credit.' ~ name, {}) if execute else {} -%}
-  {%- if execute and is_increment() and name.startswith('stg_') and node.config.materialized == 'incremental' -%}
+  {%- if node and is_increment() and node.config.materialized == 'incremental' and 'latest_as_known(' in node.raw_code -%}
     (select * from {{ relation }} where batch_id in {{ new_batches() }})
   {%- elif execute and is_increment() and name in written -%}
     {%- set layer = api.Relation.create(

@@ -1,12 +1,12 @@
 {#- Sums that a night adds to. An event that an incremental build touches is taken out of the sums as the last build had it
-    (`sign` -1) and added as it is tonight, 1; a full build adds all. Counts are whole numbers, so nothing is lost by that. -#}
+    (`sign` -1) and added as it is tonight, 1; a full build adds all. Counts and amounts are exact, so nothing is lost by that. -#}
 {% macro signed_events(events, touched, key, columns) -%}
   select
     {{ columns | join(', ') }},
     1 as sign
   from {{ events }}
   {%- if is_incremental() %}
-  where {{ key }} in (select {{ key }} from {{ touched }})
+  where ({{ key }}) in (select {{ key }} from {{ touched }})
   union all
   select
     {{ columns | join(', ') }},
@@ -18,13 +18,13 @@
 
 {#- The sums of `changes` by key, on top of what {{ this }} holds in an incremental build. Keys that nothing is left of are
     taken away by `without_empty_sums`. -#}
-{% macro summed_up(changes, key, sums) -%}
+{% macro summed_up(changes, key, sums, data_type='integer') -%}
   select
     {%- for name in key %}
     {{ changes }}.{{ name }},
     {%- endfor %}
     {%- for name in sums %}
-    (sum({{ changes }}.{{ name }}) {%- if is_incremental() %} + coalesce(min(before.{{ name }}), 0){% endif %})::integer as {{ name }}
+    (sum({{ changes }}.{{ name }}) {%- if is_incremental() %} + coalesce(min(before.{{ name }}), 0){% endif %})::{{ data_type }} as {{ name }}
     {%- if not loop.last %},{% endif %}
     {%- endfor %}
   from {{ changes }}

@@ -37,12 +37,7 @@ where {{ was_known(feed or relation.identifier) }}
   and ({{ key | join(', ') }}) in (
     select {{ key | join(', ') }}
     from {{ relation }}
-    where batch_id in {{ new_batches(feed) }}
-      {%- if feed in var('increment').received_from %}
-      and received_at >= cast('{{ var("increment").received_from[feed] }}' as timestamptz)
-      {%- else %}
-      and false
-      {%- endif %}
+    where {{ is_in_new_batch(feed) }}
   )
 {%- endif %}
 order by

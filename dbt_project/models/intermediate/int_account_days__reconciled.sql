@@ -1,12 +1,51 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='append',
+  unique_key=['account_no', 'booked_on'],
+  indexes=[{'columns': ['is_broken']}],
+  pre_hook="{{ without_touched('int_account_days__touched') }}",
+  post_hook='{{ primary_key() }}',
+) }}
+-- depends_on: {{ ref('int_account_days__touched') }}
 -- Every account, day by day, to the fen: what it opened with + what moved = what it closed with. Within a day the order
 -- of entries does not matter: where one entry starts is where another ended, so that one balance is left over as the
 -- day's closing. More than one left over, or a closing that the day's opening and movements do not give, is a break.
-with entries as (
+with entries as not materialized (
 
   select * from {{ ref('stg_funds') }} where account_no is not null
 
 ),
+{% if is_incremental() %}
+touched as (
 
+  select account_no, booked_on from {{ ref('int_account_days__touched') }} where is_checked
+
+),
+
+-- with the day before each, which says what it opened with
+looked_at as (
+
+  select account_no, booked_on from touched
+  union
+  select
+    account_no,
+    (
+      select max(entries.booked_on) from entries
+      where entries.account_no = touched.account_no and entries.booked_on < touched.booked_on
+    ) as booked_on
+  from touched
+
+),
+
+verifiable as (
+
+  select entries.*
+  from looked_at
+  inner join entries
+    on entries.account_no = looked_at.account_no and entries.booked_on = looked_at.booked_on
+
+),
+{% else %}
 -- an account with an entry that prints no balance cannot be checked
 unverifiable as (
 
@@ -23,7 +62,7 @@ verifiable as (
   where unverifiable.account_no is null
 
 ),
-
+{% endif %}
 sides as (
 
   select account_no, booked_on, balance as level_amount, 1 as side from verifiable
@@ -128,3 +167,6 @@ select
   entry_count,
   is_torn or opening_amount + movement_amount <> closing_amount as is_broken
 from chained
+{%- if is_incremental() %}
+where (account_no, booked_on) in (select account_no, booked_on from touched)
+{%- endif %}

@@ -10,7 +10,7 @@ with changed as (
 
 ),
 
-before as (
+before as not materialized (
 
   select * from {{ as_last_built('int_complaints__attributed') }}
 

@@ -5,7 +5,7 @@
   indexes=[
     {'columns': ['community_id', 'booked_on']},
     {'columns': ['booked_on']},
-    {'columns': ['account_no']},
+    {'columns': ['account_no', 'booked_on']},
     {'columns': ['purpose_code', 'booked_on']},
   ],
   post_hook='{{ primary_key() }}',

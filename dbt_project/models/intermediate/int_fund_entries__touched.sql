@@ -9,7 +9,7 @@ with changed as (
 
 ),
 
-before as (
+before as not materialized (
 
   select * from {{ as_last_built('int_fund_entries__attributed') }}
 
@@ -37,7 +37,17 @@ keys as (
 
 select
   entries.entry_id,
-  before.account_no as account_no_before
+  -- where it lies now
+  entries.account_no as new_account_no,
+  entries.booked_on as new_booked_on,
+  -- as the last build had it
+  before.entry_id is not null as was_built,
+  before.account_no,
+  before.account_type_code,
+  before.community_id,
+  before.booked_on,
+  before.purpose_code,
+  before.voucher_no
 from keys
 inner join {{ ref('stg_funds') }} as entries
   on entries.entry_id = keys.entry_id
@@ -46,7 +56,15 @@ left join before
 {%- else %}
 select
   entry_id,
-  account_no as account_no_before
+  account_no as new_account_no,
+  booked_on as new_booked_on,
+  false as was_built,
+  account_no,
+  account_type_code,
+  community_id,
+  booked_on,
+  purpose_code,
+  voucher_no
 from {{ ref('stg_funds') }}
 where false
 {%- endif %}

@@ -12,7 +12,7 @@ with entries as (
 
 accounts as (
 
-  select * from {{ ref('int_fund_accounts__summarised') }}
+  select * from {{ ref('int_accounts__described') }}
 
 ),
 
@@ -29,7 +29,7 @@ mixed_accounts as (
 
   select account_no
   from accounts
-  where is_for_common_revenue and is_for_anything_else
+  where is_for_common_revenue and type_count > 1
 
 ),
 

@@ -17,7 +17,7 @@ enterprises as (
 
 ),
 
-before as (
+before as not materialized (
 
   select * from {{ as_last_built('int_inspection_lines__attributed') }}
 

@@ -11,9 +11,15 @@ accounts as (
 
 ),
 
-entries as (
+uses as (
 
-  select * from {{ ref('int_fund_entries__attributed') }} where account_no is not null
+  select * from {{ ref('int_account_uses__summed') }}
+
+),
+
+entries as not materialized (
+
+  select * from {{ ref('int_fund_entries__attributed') }}
 
 ),
 
@@ -54,19 +60,31 @@ breaks as (
 ),
 
 -- common revenue on a firm's own account; owners' money of two kinds, or of two communities, on one account
+mixed_uses as (
+
+  select uses.*
+  from uses
+  inner join accounts
+    on accounts.account_no = uses.account_no
+  where uses.community_key <> 'none' and (
+    uses.account_type_code in ('operating', 'other') and uses.is_advertising_or_parking
+    or uses.account_type_code in ('maintenance_fund', 'common_revenue') and accounts.owners_community_count > 1
+    or accounts.is_owners_money and accounts.type_count > 1
+    and uses.account_type_code <> accounts.account_type_code
+  )
+
+),
+
 mixed_entries as (
 
   select entries.*
-  from entries
-  inner join accounts
-    on accounts.account_no = entries.account_no
-  where entries.community_id is not null and (
-    entries.account_type_code in ('operating', 'other')
-    and entries.purpose_code in ('advertising_income', 'parking_income')
-    or entries.account_type_code in ('maintenance_fund', 'common_revenue') and accounts.owners_community_count > 1
-    or accounts.is_owners_money and accounts.type_count > 1
-    and entries.account_type_code <> accounts.account_type_code
-  )
+  from mixed_uses
+  inner join entries
+    on entries.account_no = mixed_uses.account_no
+    and entries.account_type_code = mixed_uses.account_type_code
+    and entries.community_id = mixed_uses.community_key
+    and coalesce(entries.purpose_code in ('advertising_income', 'parking_income'), false)
+      = mixed_uses.is_advertising_or_parking
 
 ),
 

@@ -1,19 +1,13 @@
 -- Where the owners' money went: split below a limit, to a related party, or out and back.
-with payments as (
+with payments as not materialized (
 
   select * from {{ ref('int_fund_payments__examined') }}
 
 ),
 
-entries as (
+followed as (
 
-  select * from {{ ref('int_fund_entries__attributed') }} where amount_cny > 0 and currency_code = 'CNY'
-
-),
-
-parties as (
-
-  select * from {{ ref('stg_fund_counterparties') }}
+  select * from {{ ref('int_fund_payments__followed') }}
 
 ),
 
@@ -23,19 +17,34 @@ relations as (
 
 ),
 
--- payments below the limit that no vote covers, to one counterparty
+-- where a split payment begins, all small ones from that account to that counterparty
+split_parties as (
+
+  select distinct
+    payments.account_no,
+    payments.community_id,
+    payments.party_key
+  from followed
+  inner join payments
+    on payments.entry_id = followed.entry_id
+  where followed.is_split
+
+),
+
 small as (
 
   select
-    *,
-    booked_on - lag(booked_on) over (partition by account_no, community_id, party_key order by booked_on, entry_id)
-      > {{ threshold('split_within_days') }} as is_apart
-  from payments
-  where account_type_code = 'maintenance_fund'
-    and party_key is not null
-    and vote_id is null
-    and not is_emergency
-    and paid_cny < {{ threshold('vote_free_amount_cny') }}
+    payments.*,
+    payments.booked_on - lag(payments.booked_on) over (
+      partition by payments.account_no, payments.community_id, payments.party_key
+      order by payments.booked_on, payments.entry_id
+    ) > {{ threshold('split_within_days') }} as is_apart
+  from split_parties
+  inner join payments
+    on payments.account_no = split_parties.account_no
+    and payments.community_id = split_parties.community_id
+    and payments.party_key = split_parties.party_key
+  where {{ is_small_payment('payments') }}
 
 ),
 
@@ -50,37 +59,17 @@ in_runs as (
 
 ),
 
-windows as (
-
-  select
-    starts.account_no,
-    starts.community_id,
-    starts.party_key,
-    starts.run_number,
-    starts.entry_id,
-    count(*) as payment_count,
-    sum(followers.paid_cny) as paid_cny
-  from in_runs as starts
-  inner join in_runs as followers
-    on followers.account_no = starts.account_no
-    and followers.community_id = starts.community_id
-    and followers.party_key = starts.party_key
-    and followers.run_number = starts.run_number
-    and followers.booked_on between starts.booked_on and starts.booked_on + {{ threshold('split_within_days') }}::integer
-  group by starts.account_no, starts.community_id, starts.party_key, starts.run_number, starts.entry_id
-  having count(*) >= {{ threshold('split_payments_from') }}
-    and sum(followers.paid_cny) >= {{ threshold('vote_free_amount_cny') }}
-
-),
-
 split_runs as (
 
   select distinct
-    account_no,
-    community_id,
-    party_key,
-    run_number
-  from windows
+    in_runs.account_no,
+    in_runs.community_id,
+    in_runs.party_key,
+    in_runs.run_number
+  from in_runs
+  inner join followed
+    on followed.entry_id = in_runs.entry_id
+  where followed.is_split
 
 ),
 
@@ -136,27 +125,6 @@ related as (
 
 ),
 
--- the first entry that brings the money back, all of it but a fee
-returned as (
-
-  select distinct on (payments.entry_id)
-    payments.entry_id,
-    entries.entry_id as back_entry_id,
-    entries.booked_on as back_on
-  from payments
-  inner join entries
-    on entries.account_no = payments.account_no
-    and entries.booked_on between payments.booked_on
-      and payments.booked_on + {{ threshold('round_trip_within_days') }}::integer
-    and entries.amount_cny <= payments.paid_cny
-    and entries.amount_cny >= payments.paid_cny * (1 - {{ threshold('round_trip_fee_ratio') }})
-  inner join parties
-    on parties.entry_id = entries.entry_id and parties.party_key = payments.party_key
-  where coalesce(entries.purpose_code, 'other') not in ('reversal', 'opening', 'interest')
-  order by payments.entry_id, entries.booked_on, entries.entry_id
-
-),
-
 round_trips as (
 
   select
@@ -167,14 +135,15 @@ round_trips as (
     payments.region_code,
     payments.account_no,
     payments.booked_on as first_on,
-    returned.back_on as last_on,
+    followed.back_on as last_on,
     payments.paid_cny as amount_cny,
     jsonb_build_array(
-      jsonb_build_object('feed', 'funds', 'ids', jsonb_build_array(payments.entry_id, returned.back_entry_id))
+      jsonb_build_object('feed', 'funds', 'ids', jsonb_build_array(payments.entry_id, followed.back_entry_id))
     ) as evidence
-  from payments
-  inner join returned
-    on returned.entry_id = payments.entry_id
+  from followed
+  inner join payments
+    on payments.entry_id = followed.entry_id
+  where followed.back_entry_id is not null
 
 ),
 

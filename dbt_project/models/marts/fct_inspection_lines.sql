@@ -2,7 +2,11 @@
   materialized='incremental',
   incremental_strategy='delete+insert',
   unique_key=['inspection_id', 'line_code'],
-  indexes=[{'columns': ['inspected_on']}, {'columns': ['order_due_on']}],
+  indexes=[
+    {'columns': ['inspected_on']},
+    {'columns': ['order_due_on']},
+    {'columns': ['line_type_code', 'rectified_on']},
+  ],
   post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}

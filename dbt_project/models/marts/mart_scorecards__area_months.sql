@@ -11,11 +11,13 @@ with communities as (
 
 complaints as (
 
-  select * from {{ ref('fct_complaints') }} where status_code <> 'withdrawn'
+  select *
+  from {{ ref('fct_complaints') }}
+  where status_code <> 'withdrawn' and submitted_on >= {{ first_shown_month() }}
 
 ),
 
-lines as (
+lines as not materialized (
 
   select * from {{ ref('fct_inspection_lines') }}
 
@@ -85,6 +87,7 @@ inspection_counts as (
   from lines
   inner join communities
     on communities.community_id = lines.community_id
+  where lines.inspected_on >= {{ first_shown_month() }}
   group by communities.leaf_area_code, date_trunc('month', lines.inspected_on::timestamp)::date
 
 ),
@@ -99,7 +102,8 @@ order_counts as (
   from lines
   inner join communities
     on communities.community_id = lines.community_id
-  where lines.line_type_code = 'finding' and lines.order_due_on <= {{ business_date() }}
+  where lines.line_type_code = 'finding'
+    and lines.order_due_on >= {{ first_shown_month() }} and lines.order_due_on <= {{ business_date() }}
   group by communities.leaf_area_code, date_trunc('month', lines.order_due_on::timestamp)::date
 
 ),

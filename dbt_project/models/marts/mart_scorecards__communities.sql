@@ -58,6 +58,8 @@ lines as (
       where line_type_code = 'finding' and order_due_on <= {{ business_date() }} and rectified_on is null
     ) as open_overdue_order_count
   from {{ ref('fct_inspection_lines') }}
+  where inspected_on >= date_trunc('month', {{ business_date() }}::timestamp)
+    or line_type_code = 'finding' and rectified_on is null
   group by community_id
 
 ),

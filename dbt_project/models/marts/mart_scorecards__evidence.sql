@@ -15,7 +15,7 @@ complaints as (
 
 ),
 
-lines as (
+lines as not materialized (
 
   select * from {{ ref('fct_inspection_lines') }} where line_type_code = 'finding'
 

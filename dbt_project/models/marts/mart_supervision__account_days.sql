@@ -1,6 +1,19 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='append',
+  unique_key=['account_no', 'booked_on'],
+  pre_hook="{{ without_touched('int_account_days__touched') }}",
+  post_hook='{{ primary_key() }}',
+  on_schema_change='fail',
+) }}
+-- depends_on: {{ ref('int_account_days__touched') }}
 with days as (
 
-  select * from {{ ref('int_account_days__reconciled') }}
+  select *
+  from {{ ref('int_account_days__reconciled') }}
+  {%- if is_incremental() %}
+  where (account_no, booked_on) in (select account_no, booked_on from {{ ref('int_account_days__touched') }})
+  {%- endif %}
 
 )
 

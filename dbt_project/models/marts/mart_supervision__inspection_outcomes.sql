@@ -1,6 +1,6 @@
 -- What inspections found, by where, when, who and what kind. A visit is a community and day: several authorities on the
 -- same day are one visit (综合查一次), what that saved is counted with each of them by its share.
-with lines as (
+with lines as not materialized (
 
   select * from {{ ref('fct_inspection_lines') }}
 

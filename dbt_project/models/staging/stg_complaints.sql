@@ -7,5 +7,5 @@
     'is_confirmed', 'callback_result_code', 'repeat_of_id', 'escalated_at', 'pause_reason_code',
     'is_pause_approved',
   ],
-  indexed=[{'columns': ['repeat_of_id']}],
+  indexed=[{'columns': ['repeat_of_id']}, {'columns': ['community_id', 'submitted_at']}],
 ) }}

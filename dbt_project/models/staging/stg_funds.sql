@@ -5,4 +5,5 @@
     'entry_id', 'account_no', 'account_type_code', 'community_id', 'uscc', 'booked_on', 'amount',
     'currency_code', 'balance', 'purpose_code', 'voucher_no', 'vote_id', 'is_emergency', 'emergency_id',
   ],
+  indexed=[{'columns': ['account_no', 'booked_on']}],
 ) }}
