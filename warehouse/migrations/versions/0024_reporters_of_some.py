@@ -1,12 +1,12 @@
 """raw: how few people the complaints of some months come from, without reading those of all.
 
-Revision ID: 0023
+Revision ID: 0024
 """
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 
 
 def upgrade() -> None:
