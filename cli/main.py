@@ -13,6 +13,7 @@ import typer
 
 from cli import (
     alert_commands,
+    backup_commands,
     clock_commands,
     inspection_commands,
     method_commands,
@@ -45,6 +46,7 @@ inspection_commands.register(app)
 watch_commands.register(app)
 clock_commands.register(app)
 model_commands.register(app, warehouse_app)
+backup_commands.register(warehouse_app)
 
 
 def _business_date(text: str) -> date:

@@ -105,10 +105,11 @@ def fail(message: str, *, code: int) -> NoReturn:
 @contextmanager
 def errors_for_people(*known: type[Exception]) -> Iterator[None]:
     """Turn the errors that people can act on into a message and an exit code; anything else is a defect and shows."""
+    from warehouse.connection import SchemaError
     from warehouse.embedded import EmbeddedServerError
     from warehouse.stages import StoppedByGate
 
-    unusable: tuple[type[Exception], ...] = (EmbeddedServerError, *known)
+    unusable: tuple[type[Exception], ...] = (EmbeddedServerError, SchemaError, *known)
     try:
         yield
     except StoppedByGate as error:

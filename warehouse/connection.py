@@ -19,6 +19,10 @@ Role = Literal[
 ]
 
 
+class SchemaError(Exception):
+    """The database is not what this version's migrations make of it; the message says what to do."""
+
+
 def parameters(role: Role | None = None, *, database: str | None = None) -> dict[str, str]:
     """Return libpq parameters (host, port, user, password, dbname) for ``role``; without a role, for the owner.
 

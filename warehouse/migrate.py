@@ -6,8 +6,10 @@ from typing import cast
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import create_engine
+from sqlalchemy.exc import ProgrammingError
 
 from warehouse import connection
 from warehouse.settings import get_settings
@@ -19,7 +21,7 @@ def migrate() -> str:
     """Create the database if it is missing, apply what is missing, return the revision now in force.
 
     Two callers at once wait for one another on an advisory lock. Raises psycopg.OperationalError when the
-    server cannot be reached.
+    server cannot be reached, SchemaError when the migrations do not fit what is there: nothing is changed then.
     """
     _create_database()
     config = Config()
@@ -32,6 +34,16 @@ def migrate() -> str:
             command.upgrade(config, "head")
             _set_role_passwords(cast(psycopg.Connection, opened.connection.dbapi_connection))
             return str(opened.exec_driver_sql("select version_num from alembic_version").scalar_one())
+    except ProgrammingError as error:
+        raise connection.SchemaError(
+            f"database {connection.parameters()['dbname']}: its tables are not those that the migrations left "
+            f"({str(error.orig).splitlines()[0]}); restore a backup into an empty one (docs/restore.md)"
+        ) from error
+    except CommandError as error:
+        raise connection.SchemaError(
+            f"database {connection.parameters()['dbname']} was made by another version of this code ({error}): "
+            "use that version or a newer one"
+        ) from error
     finally:
         engine.dispose()
 
