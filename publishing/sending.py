@@ -64,7 +64,7 @@ def client(subscriber: dict[str, Any], *, timeout_seconds: float) -> httpx.Clien
             url, is_local = sandbox_process.address(settings.data_dir), True
     if url is None:
         raise PublishingError(
-            f"rows wait in publishing.outbox and there is nobody to deliver them to ({subscriber['subscriber']}): "
+            f"{subscriber['subscriber']} has no address to deliver to: "
             f"start the sandbox (`python -m publishing.sandbox`), {f'set {built_in}_URL, ' if built_in else ''}"
             "or give the subscriber an endpoint"
         )

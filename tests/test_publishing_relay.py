@@ -90,7 +90,7 @@ def test_deliver__two_nights__each_version_once_in_order_with_its_receipt(sandbo
 
 def test_deliver__sandbox_down_then_up__rows_wait_and_nothing_is_lost(sandbox_home):
     publish_night(0, {A: "A", B: "B"})
-    with pytest.raises(PublishingError, match="nobody to deliver them to"):
+    with pytest.raises(PublishingError, match="has no address to deliver to"):
         deliver(policy=QUICK)
     with sandbox_process.running(sandbox_home):
         pass  # its address stays behind, nobody listens there any more
