@@ -27,6 +27,7 @@ EPOCH_MICROSECONDS = EPOCH_DAYS * 86_400_000_000
 DECIMAL_BASE, DECIMAL_DIGITS = 10_000, 4
 NEGATIVE = 0x4000
 NULL_LENGTH = -1
+MOST_COMBINATIONS = 1 << 16  # of codes that are laid out together
 
 Value = str | int | date | datetime
 Encoder = Callable[[numpy.ndarray], numpy.ndarray]  # numbers -> the values as they go over the wire, each of one width
@@ -40,9 +41,11 @@ class BinaryCopy:
 
     def __init__(self, schema: polars.Schema, constants: Mapping[str, Value]) -> None:
         texts = [name for name, kind in schema.items() if kind == polars.String]
-        fixed = [name for name in schema if name not in texts]
-        self.columns: tuple[str, ...] = (*constants, *fixed, *texts)
+        codes = {name: kind for name, kind in schema.items() if isinstance(kind, polars.Enum)}
+        fixed = [name for name in schema if name not in texts and name not in codes]
+        self.columns: tuple[str, ...] = (*constants, *codes, *fixed, *texts)
         self._head = struct.pack("!h", len(self.columns)) + b"".join(map(_constant, constants.values()))
+        self._codes = [_Codes(group, b"" if place else self._head) for place, group in enumerate(_groups(codes))]
         self._encoders = {name: _encoder(schema[name]) for name in fixed}
         self._physical = [_physical(name, schema[name]) for name in (*fixed, *texts)]
 
@@ -56,8 +59,8 @@ class BinaryCopy:
         """Return the rows of ``frame`` without header and trailer."""
         if not frame.height:
             return memoryview(b"")
-        pieces: list[pyarrow.Array] = []
-        block = _Block(frame.height, self._head)
+        pieces = [codes.values(frame) for codes in self._codes]
+        block = _Block(frame.height, b"" if pieces else self._head)
         for column in frame.select(self._physical).get_columns():
             encoder, null_count = self._encoders.get(column.name), column.null_count()
             if null_count == frame.height:
@@ -83,6 +86,58 @@ class BinaryCopy:
             *pieces, NOTHING, null_handling="replace", null_replacement=b""
         )
         return memoryview(joined.buffers()[2])[: _offsets(joined)[-1]]
+
+
+class _Codes:
+    """Code columns that stand beside one another: together they have few values, and each is laid out once.
+
+    ``head`` goes before them.
+    """
+
+    def __init__(self, kinds: Mapping[str, polars.Enum], head: bytes) -> None:
+        nothing = struct.pack("!i", NULL_LENGTH)
+        words = {name: [*map(_constant, kind.categories), nothing] for name, kind in kinds.items()}
+        self._words, self._head = list(words.values()), head
+        self._combined = polars.lit(0, polars.Int32)
+        for name, found in words.items():
+            place = polars.col(name).to_physical().cast(polars.Int32).fill_null(len(found) - 1)
+            self._combined = self._combined * len(found) + place
+        self._laid_out: dict[int, bytes] = {}
+
+    def values(self, frame: polars.DataFrame) -> pyarrow.Array:
+        """Return the rows' bytes."""
+        combined = frame.select(self._combined).to_series().to_numpy()
+        there = numpy.flatnonzero(numpy.bincount(combined))
+        places = numpy.zeros(there[-1] + 1, numpy.int32)
+        places[there] = numpy.arange(len(there))
+        values = [self._value(int(number)) for number in there]
+        distinct = _binary(b"".join(values), numpy.cumsum([0, *map(len, values)]))
+        chosen = [None, pyarrow.py_buffer(places[combined])]
+        indices = pyarrow.Int32Array.from_buffers(pyarrow.int32(), frame.height, chosen)
+        return pyarrow.compute.take(distinct, indices, boundscheck=False)
+
+    def _value(self, number: int) -> bytes:
+        if number not in self._laid_out:
+            parts, rest = [], number
+            for words in reversed(self._words):
+                rest, place = divmod(rest, len(words))
+                parts.append(words[place])
+            self._laid_out[number] = self._head + b"".join(reversed(parts))
+        return self._laid_out[number]
+
+
+def _groups(codes: Mapping[str, polars.Enum]) -> list[dict[str, polars.Enum]]:
+    """Return the code columns in as few groups as keep the values of each below MOST_COMBINATIONS."""
+    groups: list[dict[str, polars.Enum]] = []
+    count = MOST_COMBINATIONS
+    for name, kind in codes.items():
+        size = len(kind.categories) + 1  # or null
+        if count * size > MOST_COMBINATIONS:
+            groups.append({})
+            count = 1
+        groups[-1][name] = kind
+        count *= size
+    return groups
 
 
 class _Block:

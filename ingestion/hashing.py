@@ -1,8 +1,10 @@
 """Hashes that stay the same on every machine and in every version: of a key, and of a row's typed values.
 
-xxh3_64 a text column, the number itself for days, instants and counts; columns are combined by wrapping u64
+xxh3_64 a text or code column, the number itself for days, instants and counts; columns are combined by wrapping u64
 arithmetic, each with its own odd multiplier. Good for telling versions apart, not against somebody who means harm.
 """
+
+from functools import cache
 
 import numpy
 import polars
@@ -42,12 +44,20 @@ def hashes(feed: Feed, typed: polars.DataFrame) -> tuple[numpy.ndarray, polars.S
     return keys, polars.Series("row_hash", (rows * numpy.uint64(_STEP)).view(numpy.int64))
 
 
+@cache
+def _of_codes(kind: polars.Enum) -> polars.Series:
+    """Return the hashes of a code list's words: each is worked out once, not once a row."""
+    return kind.categories.to_frame("word").select(polars_hash.col("word").nchash.xxh3_64()).to_series()
+
+
 def _numbers(typed: polars.DataFrame, names: list[str]) -> dict[str, numpy.ndarray]:
     """Return a uint64 for each value of the columns ``names``; null has its own."""
     expressions = []
     for name in names:
         kind = typed.schema[name]
-        if kind == polars.String:
+        if isinstance(kind, polars.Enum):
+            expression = polars.lit(_of_codes(kind)).gather(polars.col(name).to_physical())
+        elif kind == polars.String:
             expression = polars_hash.col(name).nchash.xxh3_64()
         elif isinstance(kind, polars.Decimal):
             expression = polars_hash.col(name).cast(polars.String).nchash.xxh3_64()  # type: ignore[attr-defined]

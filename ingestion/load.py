@@ -34,6 +34,7 @@ from warehouse.stages import StoppedByGate
 Check = Callable[[BatchStats], None]
 
 BLOCKS_AHEAD = 1
+FEW_ROWS = 10_000  # held rows whose earlier versions are looked up one by one; reading all of raw costs more
 UNREADABLE = (csv.Error, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error, polars.exceptions.PolarsError, OSError)
 BYTES_A_ROW = 200  # a guess that only sizes the filter of seen keys
 
@@ -270,6 +271,8 @@ class _Load:
                 cursor.execute(sql.SQL("create temporary table held (like {}) on commit drop").format(table))
                 _copy_aside(cursor, pipeline.held, "held")
                 cursor.execute("analyze held")
+                if pipeline.held.rows <= FEW_ROWS:  # the planner does not know yet how many rows raw has just got
+                    cursor.execute("set local enable_seqscan = off")
                 row = cursor.execute(duplicates.move_held_rows(self.feed, pipeline.copy.columns)).fetchone()
                 pipeline.held_moved = row[0] if row else 0
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import feeds
+from ingestion import binary_copy, feeds
 from ingestion.binary_copy import HEADER, TRAILER, BinaryCopy
 from ingestion.values import empty_type
 from warehouse import connection
@@ -28,6 +28,8 @@ COLUMNS = {
     "is_so": (polars.Boolean(), "boolean", st.booleans()),
     "amount": (polars.Decimal(18, 2), "numeric(18,2)", st.decimals(-(10**16) + 1, 10**16 - 1, places=2)),
     "score": (polars.Decimal(6, 1), "numeric(6,1)", st.decimals(-99999, 99999, places=1)),
+    "kind": (polars.Enum(["lift", "电梯"]), "text", st.sampled_from(["lift", "电梯"])),
+    "state": (polars.Enum([f"s{n}" for n in range(300)]), "text", st.sampled_from(["s0", "s299"])),
     "whole": (polars.Decimal(9, 0), "numeric(9,0)", st.integers(-999_999_999, 999_999_999).map(Decimal)),
 }
 SCHEMA = polars.Schema({name: kind for name, (kind, _sql, _values) in COLUMNS.items()})
@@ -69,6 +71,17 @@ def test_copy__of_a_part_of_a_frame__takes_that_part(table):
     rows = BinaryCopy(frame.schema, {})
     assert [row[3:8:4] for row in there_and_back(table, rows, [frame.slice(1, 1)])] == [("乙", 1)]
     assert there_and_back(table, rows, [frame.clear()]) == []
+
+
+def test_copy__of_codes_with_too_many_combinations__lays_them_out_in_groups(table, monkeypatch):
+    monkeypatch.setattr(binary_copy, "MOST_COMBINATIONS", 301)
+    schema = polars.Schema({name: SCHEMA[name] for name in ("kind", "state", "name")})
+    rows = BinaryCopy(schema, {"batch_id": "b"})
+    values = [["电梯", "s299", "甲"], [None, None, None], ["lift", None, "丙"]]
+    frame = polars.DataFrame(values, schema=schema, orient="row")
+    places = [list(COLUMNS).index(name) + len(SHARED) for name in schema]
+    found = there_and_back(table, rows, [frame])
+    assert [(row[0], *(row[place] for place in places)) for row in found] == [("b", *row) for row in values]
 
 
 def test_copy__every_type_that_a_feed_can_have__is_known():

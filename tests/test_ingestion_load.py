@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from ingestion import batches, csv_reader, night, refusals, xlsx_reader
 from ingestion.contract import IngestionError
@@ -130,6 +131,19 @@ def test_versions__within_one_file__are_told_from_repeats(office):
     report = deliver(office, "".join(row(score=score) for score in scores))
     assert (report.rows_in, report.rows_accepted, report.rows_duplicate) == (5, 3, 2)
     assert [score for _number, score, _known in versions()] == ["1.00", "2.00", "1.00"]
+
+
+def test_held_rows__that_are_few__are_compared_without_reading_all_of_raw(office):
+    with connect() as owner:  # the planner would read all, as it does where raw has a million rows it knows nothing of
+        name = sql.Identifier(get_settings().warehouse_database)
+        owner.execute(sql.SQL("alter database {} set random_page_cost = 10000").format(name))
+    count = 5_000
+    report = deliver(office, "".join(row(f"S{number}") for number in range(count)) + row("S7"))
+    assert (report.rows_accepted, report.rows_duplicate) == (count, 1)
+    deadline = time.monotonic() + 30  # the server counts a session's reads once it has ended
+    while query("select idx_scan from pg_stat_user_indexes where indexrelid = 'raw.surveys_key'::regclass") == [(0,)]:
+        assert time.monotonic() < deadline, "raw.surveys was read row after row"
+        time.sleep(0.05)
 
 
 def test_backfill__of_an_earlier_night__compares_with_what_was_known_then(office):

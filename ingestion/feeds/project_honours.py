@@ -2,6 +2,8 @@
 
 from ingestion.contract import Feed, Field, RowRule
 
+LEVELS = ("first_level", "second_level", "third_level")
+
 FEED = Feed(
     name="project_honours",
     title_zh="项目达标创优",
@@ -13,7 +15,7 @@ FEED = Feed(
         Field("community_id", "text", "小区编码", "community", required=True, references="communities"),
         Field("uscc", "uscc", "统一社会信用代码", "unified social credit code", references="enterprises"),
         Field("honour_code", "code", "认定类别", "what was granted", required=True,
-              codes=("first_level", "second_level", "third_level", "excellent", "model")),
+              codes=(*LEVELS, "excellent", "model")),
         Field("standard_edition", "text", "标准版本", "edition of DB15/T 970 a level belongs to"),
         Field("granted_on", "date", "认定日期", "granted on", required=True),
         Field("valid_until", "date", "有效期至", "valid until", may_be_future=True),
@@ -34,7 +36,7 @@ FEED = Feed(
             "standard_edition",
             "等级认定未注明标准版本",
             "a level says nothing without the edition of the standard",
-            lambda row: row["honour_code"].str.ends_with("_level") & row["standard_edition"].is_null(),
+            lambda row: row["honour_code"].is_in(LEVELS) & row["standard_edition"].is_null(),
         ),
     ),
 )  # fmt: skip
