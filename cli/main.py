@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 a gate or a check said no (says which) · 2 wrong usage 
 The packages are imported inside the commands: ``--help`` answers at once.
 """
 
+import os
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -258,7 +259,14 @@ def simulate(
     enterprises: Annotated[int | None, typer.Option(min=2, help="Default: as the preset, in proportion.")] = None,
     communities: Annotated[int | None, typer.Option(min=20, help="Default: as the preset.")] = None,
     months: Annotated[int | None, typer.Option(min=1, help="Of history. Default: as the preset.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Parts of a large preset made side by side.")] = 1,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Parts of a large preset made side by side (1 GiB each). Default: one a core.",
+            show_default=False,
+        ),
+    ] = os.cpu_count() or 1,
 ) -> None:
     """Write a synthetic region's files, in the shapes that offices send, and a manifest of its truth."""
     from simulation.parameters import SimulationError, Size
