@@ -2,7 +2,8 @@
 
 A region of 12 cities, 103 districts, some thousand streets, 6,000 enterprises with 29 indicators and 24 months each,
 20,000 communities with the month's complaints is made in the database; then the site is built from nothing, built again
-(nothing is new), and its bytes are written by themselves as the floor. The aim is at most 60 s on two cores.
+(nothing is new), made anew (the same bytes), its heaviest pages are opened in a browser, and its bytes are written by
+themselves as the floor. The aims: at most 60 s on two cores, a page at most 300 kB and open within a second.
 
     python -m benchmarks.build_pages --enterprises 6000 --communities 20000 --out benchmarks/results/build_pages.json
 """
@@ -13,12 +14,15 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import tempfile
 import time
 from datetime import date
 from pathlib import Path
+
+from benchmarks.open_pages import open_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 NIGHT = date(2026, 10, 31)
@@ -43,13 +47,15 @@ create table marts.leaves as select row_number() over (order by area_code) - 1 a
 create table marts.above as
   select leaves.area_code as leaf, above.area_code from marts.leaves cross join lateral (
     values (leaves.area_code), (left(leaves.area_code, 6)), (left(leaves.area_code, 4) || '00'), ('150000')
-  ) as above (area_code);
+  ) as above (area_code)
+  union all select '151209', area_code from (values ('151209'), ('151200'), ('150000')) as above (area_code);
 create table marts.uscc as
   select n, '91' || lpad((150200 + n %% 80)::text, 6, '0') || 'MA' || lpad(n::text, 7, '0') || 'X' as uscc
   from generate_series(0, %(enterprises)s - 1) as n;
 create table marts.mart_scorecards__communities as
   select 'C' || lpad(c::text, 6, '0') as community_id, '小区' || c as community_name,
-    left(leaves.area_code, 6) as region_code, leaves.area_code as leaf_area_code,
+    case when c %% 100 = 0 then '151209' else left(leaves.area_code, 6) end as region_code,
+    case when c %% 100 = 0 then '151209' else leaves.area_code end as leaf_area_code,  -- a district that names no street
     case when c %% 5 = 0 then 'old' else 'commercial' end as community_type_code, '商品房小区' as community_type_zh,
     300 + c %% 900 as household_count, uscc.uscc as current_uscc, '物业服务有限公司' || uscc.n as manager_name,
     true as is_enterprise, (1 + c %% 3)::bigint as complaint_count, (c %% 4)::bigint as complaint_count_before,
@@ -178,12 +184,14 @@ def run(folder: Path, *, enterprises: int, communities: int) -> dict[str, object
 
     try:
         prepare(enterprises, communities)
-        started = time.perf_counter()
+        started, cpu_before = time.perf_counter(), _cpu_seconds()
         report = build(NIGHT)
-        seconds = time.perf_counter() - started
+        seconds, cpu_seconds = time.perf_counter() - started, _cpu_seconds() - cpu_before
         started = time.perf_counter()
         again = build(NIGHT)
         again_seconds = time.perf_counter() - started
+        anew = build(NIGHT, is_anew=True)
+        opened = open_pages(report.folder)
         files = {
             path.relative_to(report.folder): path.read_bytes() for path in report.folder.rglob("*") if path.is_file()
         }
@@ -198,15 +206,23 @@ def run(folder: Path, *, enterprises: int, communities: int) -> dict[str, object
         "floor": "the same files with the same bytes written by one process",
         "ratio": round(seconds / floor, 2),
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
         "seconds_again": round(again_seconds, 1),
         "floor_seconds": round(floor, 2),
-        "is_same_again": again.written_count == 0 and again.is_as_published,
+        "is_same_again": again.is_as_published and anew.is_as_published and anew.written_count == 0,
+        "opened": opened,
         "pages": len(pages),
         "files": len(files),
         "megabytes": round(sum(map(len, files.values())) / 1e6, 1),
         "largest_page_kb": round(max(pages) / 1000),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
     }
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _write_floor(folder: Path, files: dict[Path, bytes]) -> float:
@@ -221,7 +237,7 @@ def _write_floor(folder: Path, files: dict[Path, bytes]) -> float:
 
 
 def main() -> None:
-    """Run the benchmark; exit 1 when it took longer than --at-most seconds or a page is too heavy."""
+    """Run the benchmark; exit 1 when it took longer than --at-most seconds or a page is too heavy or slow."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--enterprises", type=int, default=6_000)
     parser.add_argument("--communities", type=int, default=20_000)
@@ -235,9 +251,10 @@ def main() -> None:
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    seconds, heaviest = result["seconds"], result["largest_page_kb"]
-    assert isinstance(seconds, float) and isinstance(heaviest, int)
-    sys.exit(0 if seconds <= arguments.at_most and heaviest <= 300 and result["is_same_again"] else 1)
+    seconds, heaviest, opened = result["seconds"], result["largest_page_kb"], result["opened"] or {}
+    assert isinstance(seconds, float) and isinstance(heaviest, int) and isinstance(opened, dict)
+    is_light = heaviest <= 300 and all(one["seconds"] <= 1 for one in opened.values())
+    sys.exit(0 if seconds <= arguments.at_most and is_light and result["is_same_again"] else 1)
 
 
 if __name__ == "__main__":

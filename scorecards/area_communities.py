@@ -6,8 +6,7 @@ from scorecards import labels
 from scorecards.facts import Facts, Row
 
 HOT_SPOTS_SHOWN = 10
-COMMUNITIES_SHOWN = 150
-EVIDENCE_A_COMMUNITY = 25
+COMMUNITIES_SHOWN, EVIDENCE_A_COMMUNITY, EVIDENCE_A_PAGE = 60, 25, 250  # a page weighs at most 300 kB; Excel has all
 
 
 def hot_spots(facts: Facts, code: str) -> list[dict[str, Any]] | None:
@@ -31,18 +30,21 @@ def hot_spots(facts: Facts, code: str) -> list[dict[str, Any]] | None:
 
 def listed(facts: Facts, communities: list[Row]) -> list[dict[str, Any]]:
     """Return the communities that a leaf's page lists, most complaints first, each with its evidence of the month."""
-    found = []
+    found: list[dict[str, Any]] = []
+    room = EVIDENCE_A_PAGE
     worst_first = sorted(
         communities, key=lambda row: (-row["complaint_count"], -row["open_overdue_order_count"], row["community_id"])
     )
     for row in worst_first[:COMMUNITIES_SHOWN]:
         evidence = facts.evidence.get(row["community_id"], [])
+        some = evidence[: min(EVIDENCE_A_COMMUNITY, room)]
+        room -= len(some)
         found.append(
             {
                 **row,
                 "has_page": row["current_uscc"] in facts.standing,
-                "evidence": [_evidence(facts, one) for one in evidence[:EVIDENCE_A_COMMUNITY]],
-                "evidence_left": max(0, len(evidence) - EVIDENCE_A_COMMUNITY),
+                "evidence": [_evidence(facts, one) for one in some],
+                "evidence_left": len(evidence) - len(some),
             }
         )
     return found
