@@ -23,6 +23,8 @@ UNITS: Mapping[
     "households": (lambda value: fixed(value, 0), "户"),
     "ratio": (percent, ""),
     "per_1k": (lambda value: fixed(value, 2), "件"),
+    "cases": (lambda value: fixed(value, 1), "件"),
+    "ratio_change": (lambda value: f"{fixed(value * 100, 1)} 个百分点" if value is not None else DASH, ""),
     "points": (lambda value: trimmed(value, 2), "分"),
     "pct": (lambda value: f"{fixed(value, 1)}%" if value is not None else DASH, ""),
     "days": (lambda value: fixed(value, 0), "天"),

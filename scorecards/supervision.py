@@ -5,7 +5,7 @@ from typing import Any
 
 from scorecards.facts import Facts, Row
 
-LISTED = 30
+LISTED, LISTED_IN_A_LEAF = 30, 80  # cases one by one; a leaf has no pages below it that list the rest
 STATES = {"open": "待核查", "explained": "已说明", "confirmed": "已认定", "closed": "已办结"}
 SEVERITIES = {"serious": "■ 严重", "general": "▲ 一般", "minor": "● 轻微"}
 ESCALATIONS = {  # 内政办发〔2026〕18号 四(二)
@@ -64,6 +64,7 @@ def section(facts: Facts, code: str) -> dict[str, Any]:
     waiting = sorted(
         (row for row in escalations if row["is_open"]), key=lambda row: (row["due_at"], row["escalation_id"])
     )
+    shown = LISTED if facts.areas.children.get(code) else LISTED_IN_A_LEAF
     month = Counter(row["kind_code"] for row in escalations if row["month"] == facts.month)
     kinds = Counter(row["kind_code"] for row in alerts)
     return {
@@ -79,9 +80,9 @@ def section(facts: Facts, code: str) -> dict[str, Any]:
                 "kind": ESCALATIONS[row["kind_code"]],
                 "category": facts.word("category", row["category_code"]),
             }
-            for row in waiting[:LISTED]
+            for row in waiting[:shown]
         ],
-        "escalations_left": max(0, len(waiting) - LISTED),
+        "escalations_left": max(0, len(waiting) - shown),
         "alert_kinds": [
             {"subject": f"{code}/{kind}", "name": facts.word("alert_kind", kind), "count": count}
             for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
@@ -95,12 +96,12 @@ def section(facts: Facts, code: str) -> dict[str, Any]:
                 "state": STATES[row["state_code"]],
                 "enterprise": facts.standing[row["uscc"]]["enterprise_name"] if row["uscc"] in facts.standing else None,
             }
-            for row in worst_first[:LISTED]
+            for row in worst_first[:shown]
         ],
-        "alerts_left": max(0, len(worst_first) - LISTED),
+        "alerts_left": max(0, len(worst_first) - shown),
         "clocks": [
             {**row, "kind": CLOCKS.get(row["clock_kind_code"], row["clock_kind_code"])}
-            for row in sorted(facts.within("clocks", code), key=lambda row: (row["due_on"], row["clock_id"]))[:LISTED]
+            for row in sorted(facts.within("clocks", code), key=lambda row: (row["due_on"], row["clock_id"]))[:shown]
         ],
     }
 
