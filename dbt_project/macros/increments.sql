@@ -48,8 +48,8 @@
 
 {#- Before an incremental build adds its rows (pre_hook): take away those whose key is in `touched`, also where nothing
     comes in their place. What delete+insert does for keys that come again. Hooks know no ref: `touched` is a name. -#}
-{% macro without_touched(touched) -%}
-  {%- set key = config.get('unique_key') | join(', ') -%}
+{% macro without_touched(touched, key=none) -%}
+  {%- set key = (key or config.get('unique_key')) | join(', ') -%}
   {%- if is_incremental() -%}
   {%- set layer = api.Relation.create(database=this.database, schema='intermediate', identifier=touched) -%}
   delete from {{ this }} where ({{ key }}) in (select {{ key }} from {{ layer }})

@@ -76,14 +76,19 @@ keys as (
 
 select
   lines.inspection_id,
-  lines.line_code
+  lines.line_code,
+  -- as the last build had it
+  before.inspected_on
 from keys
 inner join {{ ref('stg_inspections') }} as lines
   on lines.inspection_id = keys.inspection_id and lines.line_code = keys.line_code
+left join before
+  on before.inspection_id = keys.inspection_id and before.line_code = keys.line_code
 {%- else %}
 select
   inspection_id,
-  line_code
+  line_code,
+  inspected_on
 from {{ ref('stg_inspections') }}
 where false
 {%- endif %}

@@ -1,3 +1,12 @@
+{{ config(
+  materialized='incremental',
+  incremental_strategy='append',
+  unique_key=['region_code', 'month', 'authority_code', 'inspection_type_code'],
+  pre_hook="{{ without_touched('int_inspection_months__touched', ['month']) }}",
+  post_hook='{{ primary_key() }}',
+  on_schema_change='fail',
+) }}
+-- depends_on: {{ ref('int_inspection_months__touched') }}
 -- What inspections found, by where, when, who and what kind. A visit is a community and day: several authorities on the
 -- same day are one visit (综合查一次), what that saved is counted with each of them by its share.
 with lines as not materialized (
@@ -24,6 +33,10 @@ inspections as (
     checked_item_count,
     failed_item_count
   from lines
+  {%- if is_incremental() %}
+  inner join {{ ref('int_inspection_months__touched') }} as touched
+    on lines.inspected_on >= touched.month and lines.inspected_on < touched.month + interval '1 month'
+  {%- endif %}
   where line_type_code = 'summary' and region_code is not null
 
 ),
@@ -49,7 +62,7 @@ findings as (
     count(*) filter (where order_due_on <= {{ business_date() }}) as due_order_count,
     count(*) filter (where order_due_on <= {{ business_date() }} and not is_overdue) as on_time_order_count
   from lines
-  where line_type_code = 'finding'
+  where line_type_code = 'finding' and inspection_id in (select inspection_id from inspections)
   group by inspection_id
 
 ),
