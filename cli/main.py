@@ -186,13 +186,20 @@ def describe_feed(feed: str, output_format: Output = Format.TEXT) -> None:
 
 
 @app.command()
-def explain(uscc: str, as_of: OptionalDate = None, output_format: Output = Format.TEXT) -> None:
+def explain(
+    uscc: str,
+    as_of: OptionalDate = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="This run, such as one of `replay --as-of`, instead of the newest.")
+    ] = None,
+    output_format: Output = Format.TEXT,
+) -> None:
     """Explain an enterprise's grade: every point, where it was lost, and the evidence."""
     from scoring.explain import UnknownEnterpriseError, print_explanation
     from scoring.explain import explain as explain_grade
 
     with errors_for_people(UnknownEnterpriseError):
-        found = explain_grade(uscc, as_of)
+        found = explain_grade(uscc, as_of, run_id=run_id)
     if output_format is Format.JSON:
         print_json(found)
     else:

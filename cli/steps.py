@@ -315,10 +315,14 @@ def print_pages(business_date: date) -> None:
 
 
 def newest_run(business_date: date) -> str | None:
-    """Return the id of the newest scoring run of ``business_date``, None when there is none."""
+    """Return the newest run that the night of ``business_date`` made, None when there is none.
+
+    A past that was graded again with later knowledge stands beside it and is never published.
+    """
     with connect("pc_gatekeeper") as connection:
         row = connection.execute(
-            "select run_id from scoring.runs where business_date = %s order by recorded_at desc, run_id limit 1",
+            "select run_id from scoring.runs where business_date = %s and as_of is null"
+            " order by recorded_at desc, run_id limit 1",
             (business_date,),
         ).fetchone()
     return str(row[0]) if row else None

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["UnknownEnterpriseError", "explain", "print_explanation"]
 
 
-def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
+def explain(uscc: str, as_of: date | None = None, *, run_id: str | None = None) -> dict[str, Any]:
     """Return grade, sums, caps and every indicator's points and reasons of the latest run on or before ``as_of``.
 
     Args:
         uscc: 统一社会信用代码.
         as_of: the last business date that counts; None: the latest run.
+        run_id: this run instead, a past that was graded again with later knowledge among them.
 
     Returns:
         Plain types; numbers are Decimal. ``pillars`` → ``domains`` → ``indicators`` nest; every level carries
@@ -40,10 +41,15 @@ def explain(uscc: str, as_of: date | None = None) -> dict[str, Any]:
             "select grades.*, runs.fit_id, methods.document from scoring.grades"
             " join scoring.runs using (run_id) join scoring.methods on methods.method_version = runs.method_version"
             " where grades.uscc = %(uscc)s and grades.business_date <= coalesce(%(as_of)s::date, 'infinity')"
+            " and case when %(run_id)s::text is null then runs.as_of is null else run_id = %(run_id)s end"
             " order by grades.business_date desc, runs.recorded_at desc, run_id limit 1",
-            {"uscc": uscc, "as_of": as_of},
+            {"uscc": uscc, "as_of": as_of, "run_id": run_id},
         ).fetchone()
         if grade is None:
+            if run_id:
+                raise UnknownEnterpriseError(
+                    f"enterprise {uscc} was not graded by run {run_id}: is either one misspelt?"
+                )
             until = f" on or before {as_of}" if as_of else ""
             raise UnknownEnterpriseError(
                 f"enterprise {uscc} was not graded{until}; is the code right, and was a night run?"

@@ -17,7 +17,7 @@ from scoring.method import Method
 RUNS = """
     select distinct on (runs.business_date) runs.run_id, runs.business_date
     from scoring.runs
-    where runs.method_version = %(method_version)s
+    where runs.method_version = %(method_version)s and runs.as_of is null  -- a night's own: not a past graded again
       and runs.business_date < %(business_date)s
       and runs.business_date >= %(oldest)s
       and runs.recorded_at < coalesce(%(recorded_before)s::timestamptz, 'infinity')

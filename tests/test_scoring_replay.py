@@ -1,12 +1,15 @@
 """Replay: the small town's night, published, rebuilt from raw: identical; after a change, every difference is named."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from test_dbt_build import NIGHT, OTHER, complaint, insert, town  # noqa: F401  (town is a fixture)
 
+from cli.steps import newest_run
 from publishing.publish import publish
+from scoring import history
 from scoring.errors import ScoringError
+from scoring.explain import UnknownEnterpriseError, explain
 from scoring.method import load, warehouse_variables
 from scoring.replay import moved, published_runs, regrade, replay
 from scoring.run import grade
@@ -49,12 +52,23 @@ def test_replay__published_night__is_identical_although_more_is_known_now(publis
     assert replay(published).is_identical
 
     # a corrected past is a run beside the published one
+    before = datetime.now(tz=UTC)
     corrected = regrade(NIGHT, LATER)
     assert corrected != published and count("select count(*) from scoring.runs") == 2
     assert published_runs(NIGHT, NIGHT) == [published]
     (row,) = moved(published, corrected)  # the firm of the late complaints, and nobody else
     assert row["uscc"] == OTHER and row["published_score"] != row["corrected_score"]
     assert moved(published, published) == []
+    # it is explained when asked for, and nothing that follows the night takes it for the night's own
+    assert explain(OTHER, run_id=corrected)["score"] == row["corrected_score"]
+    assert explain(OTHER)["run_id"] == newest_run(NIGHT) == published
+    with connect("pc_scoring") as connection:
+        stands = history.standings(connection, load().method, NIGHT + timedelta(days=40))
+        assert stands == history.standings(
+            connection, load().method, NIGHT + timedelta(days=40), recorded_before=before
+        )
+    with pytest.raises(UnknownEnterpriseError, match="by run r0"):
+        explain(OTHER, run_id="r0")
     assert replay(corrected).is_identical and replay(published).is_identical
 
     # a recorded point that was tampered with is found, and nothing else

@@ -22,7 +22,7 @@ from warehouse.connection import connect
 
 RUN: LiteralString = """
     select run_id, fit_id from scoring.runs
-    where business_date = %s and method_version = %s
+    where business_date = %s and method_version = %s and as_of is null
     order by recorded_at desc, run_id limit 1
 """
 GRADES: LiteralString = """
