@@ -45,7 +45,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "score_enterprises": ["--enterprises", "4000", "--processes", "2"],
         "tick": ["--open", "20000", "--closed", "20000", "--new", "600", "--rounds", "2"],
         "simulate_region": ["--communities", "1000", "--processes", "2"],
-        "growth": ["--communities", "100", "200", "400", "800"],
+        "growth": ["--communities", "200", "350", "600", "1000"],
         "nightly_cost": ["--preset", "hamlet", "--copies", "2", "--nights", "2"],
         "quiet_night": ["--preset", "hamlet", "--rounds", "1"],
     },

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-STARTUP = 40  # communities: next to nothing
+STARTUP = 120  # communities: the region has 25 parts, and much smaller ones are not made
 SEED = 2026
 LEAST_SECONDS = 0.5  # a stage that never takes this much longer than its start-up has no exponent to speak of
 STAGES = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")

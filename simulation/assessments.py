@@ -39,7 +39,7 @@ def make_lifts(
     in_use = np.where(origin > 0, fresh, np.minimum(built, begin - 40))
     day = np.where(origin > 0, fresh, begin - rng.integers(0, _YEAR, size))
     lift = np.arange(size)
-    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    rows = [(lift[:0], day[:0], np.zeros(0, dtype=bool))]  # a part of a region may have no lift
     for _ in range(8):
         kept = day <= finish
         lift, day = lift[kept], day[kept]
@@ -58,7 +58,9 @@ def make_lifts(
     lift, day, failed = lift[order], day[order], failed[order]
     frame = pl.DataFrame(
         {
-            "lift_id": pl.Series([f"3110{number:07d}" for number in range(1, size + 1)]).gather(pl.Series(lift)),
+            "lift_id": pl.Series([f"3110{number:07d}" for number in range(1, size + 1)], dtype=pl.String).gather(
+                pl.Series(lift)
+            ),
             "community_id": labels(communities.ids, community[lift]),
             "origin_code": labels(["original", "renewed", "added"], origin[lift]),
             "in_use_from": dates(in_use[lift]),
