@@ -12,7 +12,7 @@ import numpy as np
 
 from simulation.actors import FIRM, Communities, Managers
 from simulation.fund_registers import LISTED_USES, VOTE_FAULTS, Emergency, Relation, Vote
-from simulation.parameters import FundCases
+from simulation.parameters import FundCases, SimulationError
 from simulation.tables import NEVER
 from simulation.tenures import Tenures
 
@@ -80,6 +80,11 @@ class Planter:
         self._places = self._drawn(np.flatnonzero(held))
 
     def _drawn(self, places: np.ndarray) -> Iterator[int]:
+        if not places.size:
+            raise SimulationError(
+                "a part of the region holds no community that one firm managed throughout, and cases of misuse are "
+                "planted in such communities: ask for more communities"
+            )
         while True:
             yield from (int(place) for place in self._rng.permutation(places))
 

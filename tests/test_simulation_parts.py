@@ -94,3 +94,8 @@ def test_make_region__in_parts__is_refused():
 def test_simulate__another_size__is_another_region(region):
     with pytest.raises(SimulationError, match="already holds another region"):
         simulate(preset="region", seed=3, out=region[0], size=Size(communities=401))
+
+
+def test_simulate__parts_too_small_for_planted_cases__says_so_instead_of_looking_for_ever(tmp_path):
+    with pytest.raises(SimulationError, match="ask for more communities"):
+        simulate(preset="region", seed=2026, out=tmp_path, size=Size(communities=40))
