@@ -1,5 +1,6 @@
 """The embedded server: made, found again, survives a crash, and says clearly why it cannot be used."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -51,6 +52,40 @@ def test_ensure_running__after_kill_9__finds_its_committed_rows(data_dir):
     again = embedded.ensure_running(data_dir)
     with _connect(again) as connection:
         assert connection.execute("select one from kept").fetchall() == [(1,)]
+
+
+def test_ensure_running__its_socket_was_deleted__starts_anew_and_finds_its_rows(data_dir):
+    server = embedded.ensure_running(data_dir)
+    with _connect(server) as connection:
+        connection.execute("create table kept as select 1 as one")
+    before = _postmaster(server)
+    (server.socket_dir / f".s.PGSQL.{server.port}").unlink()
+    again = embedded.ensure_running(data_dir)
+    assert _postmaster(again) != before
+    with _connect(again) as connection:
+        assert connection.execute("select one from kept").fetchall() == [(1,)]
+
+
+def test_ensure_running__data_dir_was_deleted_under_a_running_server__makes_a_new_one(data_dir):
+    orphan = _postmaster(embedded.ensure_running(data_dir))
+    shutil.rmtree(data_dir)
+    with _connect(embedded.ensure_running(data_dir)) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(orphan, signal.SIGQUIT)  # it ends by itself within a minute of missing its lock file
+    deadline = time.monotonic() + 30
+    while _is_alive(orphan) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    with _connect(embedded.ensure_running(data_dir)) as connection:  # whatever it took along
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def _is_alive(process):
+    try:
+        with open(f"/proc/{process}/stat") as stream:
+            return stream.read().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
 
 
 def test_ensure_running__six_starters_at_once__all_reach_one_server(data_dir):

@@ -71,6 +71,7 @@ def ensure_running(data_dir: Path) -> Server:
         if not (home / "cluster" / "PG_VERSION").exists():
             _create_cluster(server)
         _check_cluster(server)
+        _stop_unreachable(server)
         _start(server)
     return server
 
@@ -79,12 +80,13 @@ def stop(data_dir: Path) -> bool:
     """Stop the embedded server of ``data_dir``; False when it was not running."""
     home = _home(data_dir, create=False)
     server = Server(home=home, socket_dir=_socket_dir(home, create=False))
-    if not (home / "cluster" / "postmaster.pid").exists():
-        return False
-    return (
-        _run([_program(home, "pg_ctl"), "-D", str(home / "cluster"), "-w", "-m", "fast", "stop"], server).returncode
-        == 0
-    )
+    return (home / "cluster" / "postmaster.pid").exists() and _pg_ctl(server, "-w", "-m", "fast", "stop")
+
+
+def _pg_ctl(server: Server, *arguments: str) -> bool:
+    """Run pg_ctl on the cluster; return whether it succeeded."""
+    command = [_program(server.home, "pg_ctl"), "-D", str(server.home / "cluster"), *arguments]
+    return _run(command, server).returncode == 0
 
 
 def _server_user() -> pwd.struct_passwd | None:
@@ -248,25 +250,18 @@ def _check_cluster(server: Server) -> None:
         )
 
 
+def _stop_unreachable(server: Server) -> None:
+    """Stop a server without a socket: DATA_DIR was deleted under its predecessor, which took the socket along."""
+    if not (server.socket_dir / f".s.PGSQL.{server.port}").exists() and _pg_ctl(server, "status"):
+        _pg_ctl(server, "-w", "-m", "fast", "stop")
+
+
 def _start(server: Server) -> None:
     """Start and wait. After a crash the first tries fail while the dead server's backends still leave: try again."""
     log = server.home / "server.log"
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     for _attempt in range(START_ATTEMPTS):
-        _run(
-            [
-                _program(server.home, "pg_ctl"),
-                "-D",
-                str(server.home / "cluster"),
-                "-l",
-                str(log),
-                "-w",
-                "-t",
-                str(START_TIMEOUT_SECONDS),
-                "start",
-            ],
-            server,
-        )
+        _pg_ctl(server, "-l", str(log), "-w", "-t", str(START_TIMEOUT_SECONDS), "start")
         if _is_ready(server):
             return
         if time.monotonic() > deadline:
