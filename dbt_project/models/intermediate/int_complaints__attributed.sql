@@ -54,59 +54,78 @@ repeated as (
     and later.submitted_at > complaints.submitted_at
     and later.submitted_at <= complaints.closed_at + interval '{{ var("repeat_within_days") }} days'
 
+),
+
+attributed as (
+
+  select
+    complaints.complaint_id,
+    complaints.community_id,
+    coalesce(communities.region_code, complaints.region_code) as region_code,
+    spells.uscc,
+    coalesce(spells.is_enterprise, false) as is_managed_by_enterprise,
+    complaints.channel_code,
+    complaints.category_code,
+    complaints.responsible_party_code,
+    complaints.status_code,
+    complaints.submitted_on,
+    complaints.closed_on,
+    complaints.submitted_at,
+    complaints.responded_at,
+    complaints.handled_at,
+    complaints.resolved_at,
+    complaints.closed_at,
+    {{ local_date('complaints.escalated_at') }} as escalated_on,
+    complaints.approved_pause_minutes as paused_minutes,
+    round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
+    round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
+    -- the supervision clock never pauses; the score clock leaves out approved pauses
+    round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
+    case
+      when resolved_at is not null
+        then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - approved_pause_minutes, 0), 2)
+    end as score_resolution_minutes,
+    coalesce(complaints.is_confirmed, false) as is_confirmed,
+    complaints.callback_result_code,
+    complaints.repeat_of_id,
+    repeated.complaint_id is not null as is_repeated,
+    objections.target_id is not null as is_objection_upheld,
+    case when communities.community_id is not null then {{ stratum_code('communities', 'complaints.submitted_on') }} end
+      as stratum_code,
+    coalesce(spells.protection_weight, 1) as protection_weight
+  from complaints
+  left join communities
+    on communities.community_id = complaints.community_id
+  left join spells
+    on spells.community_id = complaints.community_id
+    and complaints.submitted_on between spells.starts_on and spells.ends_on
+  left join repeated
+    on repeated.complaint_id = complaints.complaint_id
+  left join objections
+    on objections.target_id = complaints.complaint_id
+
+),
+
+-- only confirmed items whose responsible party is the property enterprise count; the first reason why one does not is kept
+judged as (
+
+  select
+    *,
+    case
+      when status_code = 'withdrawn' then 'withdrawn'
+      when is_objection_upheld then 'overturned'
+      when community_id is null then 'no_community'
+      when uscc is null then 'no_manager'
+      when not is_managed_by_enterprise then 'no_enterprise'
+      when responsible_party_code is distinct from 'property' then 'other_party'
+      when not is_confirmed then 'not_confirmed'
+      when protection_weight = 0 then 'protected'
+    end as not_counted_code
+  from attributed
+
 )
 
 select
-  complaints.complaint_id,
-  complaints.community_id,
-  coalesce(communities.region_code, complaints.region_code) as region_code,
-  spells.uscc,
-  coalesce(spells.is_enterprise, false) as is_managed_by_enterprise,
-  complaints.channel_code,
-  complaints.category_code,
-  complaints.responsible_party_code,
-  complaints.status_code,
-  complaints.submitted_on,
-  complaints.closed_on,
-  complaints.submitted_at,
-  complaints.responded_at,
-  complaints.handled_at,
-  complaints.resolved_at,
-  complaints.closed_at,
-  {{ local_date('complaints.escalated_at') }} as escalated_on,
-  complaints.approved_pause_minutes as paused_minutes,
-  round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
-  round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
-  -- the supervision clock never pauses; the score clock leaves out approved pauses
-  round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
-  case
-    when resolved_at is not null
-      then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - approved_pause_minutes, 0), 2)
-  end as score_resolution_minutes,
-  coalesce(complaints.is_confirmed, false) as is_confirmed,
-  complaints.callback_result_code,
-  complaints.repeat_of_id,
-  repeated.complaint_id is not null as is_repeated,
-  objections.target_id is not null as is_objection_upheld,
-  -- only confirmed items whose responsible party is the property enterprise count
-  coalesce(
-    spells.is_enterprise
-    and complaints.is_confirmed
-    and complaints.responsible_party_code = 'property'
-    and complaints.status_code <> 'withdrawn'
-    and objections.target_id is null,
-    false
-  ) as is_countable,
-  case when communities.community_id is not null then {{ stratum_code('communities', 'complaints.submitted_on') }} end
-    as stratum_code,
-  coalesce(spells.protection_weight, 1) as protection_weight
-from complaints
-left join communities
-  on communities.community_id = complaints.community_id
-left join spells
-  on spells.community_id = complaints.community_id
-  and complaints.submitted_on between spells.starts_on and spells.ends_on
-left join repeated
-  on repeated.complaint_id = complaints.complaint_id
-left join objections
-  on objections.target_id = complaints.complaint_id
+  *,
+  coalesce(not_counted_code = 'protected', true) as is_countable
+from judged

@@ -41,6 +41,7 @@ select
   is_repeated,
   is_objection_upheld,
   is_countable,
+  not_counted_code,
   callback_result_code,
   repeat_of_id,
   stratum_code,
