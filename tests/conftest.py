@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 
 import pytest
@@ -46,23 +45,11 @@ def migrated_template() -> str:
 @pytest.fixture
 def warehouse_database(migrated_template, monkeypatch, tmp_path):
     """A fresh migrated warehouse and empty landing and archive folders for one test; returns its data folder."""
-    import psycopg
+    from own_warehouse import copied_database, use_warehouse
 
-    from warehouse import connection
-    from warehouse.settings import get_settings
-
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    maintenance = connection.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {migrated_template}")
-    monkeypatch.setenv("WAREHOUSE_DATABASE", name)
-    monkeypatch.setenv("LANDING_DIR", str(tmp_path / "landing"))
-    monkeypatch.setenv("ARCHIVE_DIR", str(tmp_path / "archive"))
-    get_settings.cache_clear()
-    yield tmp_path
-    get_settings.cache_clear()
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
+    with copied_database(migrated_template) as name:
+        use_warehouse(monkeypatch, name, tmp_path)
+        yield tmp_path
 
 
 @pytest.fixture(scope="session")

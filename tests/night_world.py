@@ -1,15 +1,12 @@
 """A whole night's ground: a warehouse of its own, and a fingerprint of everything that a night leaves behind."""
 
 import contextlib
-import uuid
 
-import psycopg
 import pytest
+from own_warehouse import copied_database, use_warehouse
 from psycopg import sql
 
-from warehouse import connection as ground
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 
 SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
 TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
@@ -18,19 +15,9 @@ TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a
 @contextlib.contextmanager
 def warehouse(template, home):
     """A fresh warehouse, landing and archive for the length of a block; gives the block's environment."""
-    name = f"night_{uuid.uuid4().hex[:12]}"
-    maintenance = ground.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        patch.setenv("LANDING_DIR", str(home / "landing"))
-        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
-        get_settings.cache_clear()
+    with copied_database(template) as name, pytest.MonkeyPatch.context() as patch:
+        use_warehouse(patch, name, home)
         yield patch
-    get_settings.cache_clear()
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
 
 
 def state(*, without=()):

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import os
-import uuid
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from own_warehouse import copied_database, use_warehouse
 
 from warehouse import connection as ground
 from warehouse.business_date import end_of
@@ -41,24 +41,9 @@ class Region:
 @contextlib.contextmanager
 def database_of(template: str):
     """A database copied from ``template`` in the environment for the length of the block; gives its name."""
-    with _copied(template) as name:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("WAREHOUSE_DATABASE", name)
-            get_settings.cache_clear()
-            yield name
-        get_settings.cache_clear()
-
-
-@contextlib.contextmanager
-def _copied(template: str):
-    """A database copied from ``template`` for the length of the block; gives its name."""
-    name = f"pages_{uuid.uuid4().hex[:12]}"
-    maintenance = ground.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {template}")
-    yield name
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
+    with copied_database(template) as name, pytest.MonkeyPatch.context() as patch:
+        use_warehouse(patch, name)
+        yield name
 
 
 def _make_a_hot_spot(landing: Path) -> None:
@@ -88,7 +73,7 @@ def graded_region(migrated_template, tmp_path_factory):
     home = tmp_path_factory.mktemp("region")
     simulate(preset="hamlet", seed=SEED, out=home, through=NIGHT, nights=0, dirt=True)
     _make_a_hot_spot(home / "landing")
-    with _copied(migrated_template) as name:
+    with copied_database(migrated_template) as name:
         # the environment is this region's while it is made, and no longer: later tests of this process have their own
         with pytest.MonkeyPatch.context() as patch, complaints_api.running(home / "complaints_api") as api:
             patch.setenv("WAREHOUSE_DATABASE", name)

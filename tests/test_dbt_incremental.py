@@ -1,10 +1,9 @@
 """Night after night on top of the last build gives just the tables that a full rebuild gives."""
 
-import uuid
 from datetime import date, timedelta
 
-import psycopg
 import pytest
+from own_warehouse import copied_database, use_warehouse
 from psycopg import sql
 from psycopg.rows import dict_row
 from random_nights import RandomNights
@@ -13,7 +12,6 @@ from ingestion import feeds
 from ingestion.load import no_check
 from ingestion.night import ingest_feed
 from simulation.region import simulate
-from warehouse import connection as ground
 from warehouse.connection import connect
 from warehouse.scratch import scratch_schemas
 from warehouse.settings import get_settings
@@ -40,39 +38,22 @@ def built(migrated_template, tmp_path_factory):
     """The name of a database that holds a small region and has built its last night; tests work on copies."""
     folder = tmp_path_factory.mktemp("region")
     simulate(preset="hamlet", seed=16, out=folder, through=LAST, nights=0, dirt=False)
-    name = f"built_{uuid.uuid4().hex[:12]}"
-    with maintenance() as server:
-        server.execute(f"create database {name} template {migrated_template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        patch.setenv("LANDING_DIR", str(folder / "landing"))
-        patch.setenv("ARCHIVE_DIR", str(folder / "archive"))
+    with copied_database(migrated_template) as name:
+        with pytest.MonkeyPatch.context() as patch:
+            use_warehouse(patch, name, folder)
+            for feed in feeds.NAMES:
+                ingest_feed(feed, LAST, check=no_check)
+            build(LAST)
         get_settings.cache_clear()
-        for feed in feeds.NAMES:
-            ingest_feed(feed, LAST, check=no_check)
-        build(LAST)
-    get_settings.cache_clear()
-    yield name
-    with maintenance() as server:
-        server.execute(f"drop database {name} with (force)")
+        yield name
 
 
 @pytest.fixture
 def world(built, monkeypatch):
     """Work on a warehouse of one's own that holds the region and has built its last night."""
-    name = f"world_{uuid.uuid4().hex[:12]}"
-    with maintenance() as server:
-        server.execute(f"create database {name} template {built}")
-    monkeypatch.setenv("WAREHOUSE_DATABASE", name)
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
-    with maintenance() as server:
-        server.execute(f"drop database {name} with (force)")
-
-
-def maintenance():
-    return psycopg.connect(**ground.parameters(database="postgres"), autocommit=True)
+    with copied_database(built) as name:
+        use_warehouse(monkeypatch, name)
+        yield
 
 
 def last_build():

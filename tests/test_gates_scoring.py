@@ -1,15 +1,12 @@
 """Doors 2 and 3: every expectation on the score inputs and on the grades turns red on its own planted violation."""
 
-import uuid
 from datetime import date
 
-import psycopg
 import pytest
+from own_warehouse import copied_database, use_warehouse
 
 from expectations import gates, suites
-from warehouse import connection as ground
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 from warehouse.stages import StoppedByGate
 
 NIGHT = date(2026, 10, 31)
@@ -121,21 +118,13 @@ PARAMETERS = {"codes": CODES, "first": CODES[0], "fifth": CODES[4], "tenth": COD
 @pytest.fixture(scope="module")
 def gate_database(migrated_template):
     """One warehouse for the module, with hand-made marts and grades in which nothing is wrong."""
-    name = f"gates_{uuid.uuid4().hex[:12]}"
-    maintenance = ground.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {migrated_template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        get_settings.cache_clear()
+    with copied_database(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
+        use_warehouse(patch, name)
         with connect("pc_dbt") as connection:
             _run(connection, MARTS)
         with connect() as connection:
             _run(connection, GRADES)
         yield name
-    get_settings.cache_clear()
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
 
 
 def _run(connection, statements):

@@ -1,11 +1,11 @@
 """The owners' money on a simulated region: every kind of misuse is found, nothing else is, and names stay in raw."""
 
 import json
-import uuid
 from datetime import date, timedelta
 
 import psycopg
 import pytest
+from own_warehouse import copied_database, use_warehouse
 
 from simulation.fund_cases import VOTE_FREE
 from simulation.region import simulate
@@ -13,9 +13,7 @@ from supervision.alerts import raise_alerts
 from supervision.decisions import alert, alerts, decide
 from supervision.errors import SupervisionError
 from supervision.evaluation import evaluate
-from warehouse import connection as ground
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 from warehouse.transformation import build
 
 NIGHT = date(2026, 10, 31)
@@ -44,15 +42,8 @@ def region(migrated_template, tmp_path_factory):
 
     home = tmp_path_factory.mktemp("money")
     simulate(preset="hamlet", seed=11, out=home, through=NIGHT, nights=1)
-    name = f"money_{uuid.uuid4().hex[:12]}"
-    maintenance = ground.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"create database {name} template {migrated_template}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAREHOUSE_DATABASE", name)
-        patch.setenv("LANDING_DIR", str(home / "landing"))
-        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
-        get_settings.cache_clear()
+    with copied_database(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
+        use_warehouse(patch, name, home)
         for feed in FEEDS:
             ingest_feed(feed, NIGHT, check=no_check)
         build(NIGHT, select=MARTS)
@@ -62,9 +53,6 @@ def region(migrated_template, tmp_path_factory):
             )
         raise_alerts(NIGHT)
         yield home
-    get_settings.cache_clear()
-    with psycopg.connect(**maintenance, autocommit=True) as opened:
-        opened.execute(f"drop database {name} with (force)")
 
 
 def rows(query, *parameters, role=None):
