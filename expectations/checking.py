@@ -5,7 +5,7 @@ Owns every call into Great Expectations. Its import takes 5 s, so it happens ins
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -32,7 +32,8 @@ def _context() -> Any:
 def check_statistics(suite: Suite, statistics: Mapping[str, float | None]) -> list[Outcome]:
     """Check a batch's statistics, one row with a number (or nothing known) per column, against door 1's suite.
 
-    Expectations on statistics that the batch does not have (another feed's fields) are left out.
+    Expectations on statistics that the batch does not have (another feed's fields) are left out. Those on a number that
+    is not known, or whose condition the row does not meet, hold: there is nothing to ask.
     """
     import pandas
 
@@ -42,9 +43,24 @@ def check_statistics(suite: Suite, statistics: Mapping[str, float | None]) -> li
     outcomes = []
     for subject in suite.subjects:
         chosen = [one for one in subject.expectations if one.arguments.get("column") in statistics]
+        unasked = {one.name: why for one in chosen if (why := _why_unasked(one, statistics))}
+        asked = [one.model_copy(update={"only_if": None}) for one in chosen if one.name not in unasked]
         batch = batches.get_batch({"dataframe": frame})
-        outcomes += _validate(batch, subject, chosen, suite.suite)
+        results = _validate(batch, subject, asked, suite.suite, {"result_format": "BOOLEAN_ONLY"})
+        for one in chosen:
+            column = one.arguments["column"]
+            observed = unasked.get(one.name) or f"{column} {statistics[column]:.6g}"
+            outcomes.append(_outcome(one, subject, results.get(one.name), observed))
     return outcomes
+
+
+def _why_unasked(expectation: Expectation, statistics: Mapping[str, float | None]) -> str:
+    column, condition = expectation.arguments["column"], expectation.only_if
+    if statistics[column] is None:
+        return f"{column} is not known"
+    if condition and (statistics.get(condition.column) or 0) < condition.at_least:
+        return f"{condition.column} is below {condition.at_least:g}"
+    return ""
 
 
 def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mapping[str, Any]) -> list[Outcome]:
@@ -65,7 +81,14 @@ def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mappin
             source.delete_asset(name)
         asset = source.add_query_asset(name, query=query)
         batch = asset.add_batch_definition_whole_table("all").get_batch()
-        outcomes += _validate(batch, subject, list(subject.expectations), suite.suite)
+        expectations = list(subject.expectations)
+        form: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES}
+        if subject.key:
+            form["unexpected_index_column_names"] = list(subject.key)
+        results = _validate(batch, subject, expectations, suite.suite, form)
+        for one in expectations:
+            observed, rows = _observed(one, subject, results[one.name])
+            outcomes.append(_outcome(one, subject, results[one.name], observed, rows))
     return outcomes
 
 
@@ -103,19 +126,18 @@ def _definition(source: Any, name: str, add: Any, *, whole: str) -> Any:
     return getattr(add(), f"add_batch_definition_whole_{whole}")("all")
 
 
-def _validate(batch: Any, subject: Subject, expectations: list[Expectation], suite: str) -> list[Outcome]:
+def _validate(
+    batch: Any, subject: Subject, expectations: list[Expectation], suite: str, result_format: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the results by the expectations' names."""
     import great_expectations
 
     if not expectations:
-        return []
+        return {}
     built = [_build(one) for one in expectations]
-    result_format: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES}
-    if subject.key:
-        result_format["unexpected_index_column_names"] = list(subject.key)
     group = great_expectations.ExpectationSuite(name=f"{suite}.{subject.name}", expectations=built)
     results = batch.validate(group, result_format=result_format).results
-    by_name = {result.expectation_config.meta["name"]: result for result in results}
-    return [_outcome(one, subject, by_name[one.name]) for one in expectations]
+    return {result.expectation_config.meta["name"]: result for result in results}
 
 
 def _build(expectation: Expectation) -> Any:
@@ -135,29 +157,34 @@ def _build(expectation: Expectation) -> Any:
     return kind(**arguments, severity=FailureSeverity(expectation.severity), meta={"name": expectation.name})
 
 
-def _outcome(expectation: Expectation, subject: Subject, result: Any) -> Outcome:
+def _observed(expectation: Expectation, subject: Subject, result: Any) -> tuple[str, list[dict[str, Any]]]:
+    """Return what a query's rows showed, and the first rows that missed the expectation."""
     found = result.to_json_dict()["result"]
-    broken = _raised(result.exception_info)
     rows = (subject.key and found.get("partial_unexpected_index_list")) or [
         {str(expectation.arguments.get("column", "value")): value} for value in found.get("partial_unexpected_list", [])
     ]
-    if broken:
-        observed = broken
-    elif "observed_value" in found:
-        observed = f"observed {found['observed_value']}"
-    else:
-        observed = f"{found.get('unexpected_count', 0)} of {found.get('element_count', 0)} rows"
+    if "observed_value" in found:
+        return f"observed {found['observed_value']}", rows
+    return f"{found.get('unexpected_count', 0)} of {found.get('element_count', 0)} rows", rows
+
+
+def _outcome(
+    expectation: Expectation, subject: Subject, result: Any, observed: str, rows: Sequence[dict[str, Any]] = ()
+) -> Outcome:
+    """Return how an expectation went; it holds without a ``result``: it was not asked."""
+    broken = _raised(result.exception_info) if result else ""
+    is_success = bool(result.success) if result else True
     return Outcome(
         name=expectation.name,
         subject=subject.name,
         expectation=expectation.type,
         severity="critical" if broken else expectation.severity,  # a check that cannot run must not pass as a warning
-        is_success=bool(result.success),
+        is_success=is_success,
         zh=expectation.zh,
         en=expectation.en,
         why=expectation.why,
-        observed=observed,
-        rows=() if result.success else tuple(sorted(rows, key=lambda row: sorted(map(str, row.items())))),
+        observed=broken or observed,
+        rows=() if is_success else tuple(sorted(rows, key=lambda row: sorted(map(str, row.items())))),
     )
 
 

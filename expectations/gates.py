@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from expectations import suites
@@ -142,21 +143,43 @@ def _rows_behind(outcome: Outcome, stats: Mapping[str, Any]) -> tuple[dict[str, 
 
 
 def _history(stats: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the statistics of earlier batches that this one may be compared with, newest first.
+
+    Those of the same office, by the name without its date; where no name comes again, those of the profile, unless
+    several come in a night: then they are different offices'.
+    """
+    found = _earlier(SAME_SERIES, (stats["profile"], stats["source_file"]), stats, settings)
+    if len(found) < settings["least_history_batches"]:
+        every = _earlier(SAME_PROFILE, (stats["profile"],), stats, settings)
+        nights = {one["business_date"] for one in every} | {_as_date(stats["business_date"])}
+        if len(nights) == len(every) + 1:
+            return every
+    return found
+
+
+SAME_PROFILE = sql.SQL("source_profile = %s")
+SAME_SERIES = sql.SQL("source_profile = %s and ops.file_series(source_file) = ops.file_series(%s)")
+
+
+def _earlier(
+    which: sql.SQL, values: tuple[str, ...], stats: Mapping[str, Any], settings: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    least_rows = settings["least_pull_rows"] if stats.get("is_pull") else 1
+    query = sql.SQL(
+        """
+        select rows_in, business_date, profile_stats from ops.batches
+        where {} and status = 'loaded' and batch_id <> %s and rows_in >= %s
+        order by business_date desc, received_at desc, batch_id limit %s
+        """
+    ).format(which)
     with connect("pc_gatekeeper") as connection:
         rows = connection.execute(
-            """
-            select rows_in, profile_stats from ops.batches
-            where source_profile = %s and status = 'loaded' and batch_id <> %s and rows_in >= %s
-            order by business_date desc, received_at desc, batch_id limit %s
-            """,
-            (
-                stats["profile"],
-                stats["batch_id"],
-                settings["least_pull_rows"] if stats.get("is_pull") else 1,
-                settings["history_batches"],
-            ),
+            query, (*values, stats["batch_id"], least_rows, settings["history_batches"])
         ).fetchall()
-    return [{**profile_stats, "rows_in": rows_in} for rows_in, profile_stats in rows]
+    return [
+        {**profile_stats, "rows_in": rows_in, "business_date": business_date}
+        for rows_in, business_date, profile_stats in rows
+    ]
 
 
 def _as_date(value: date | str) -> date:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import statistics
 import uuid
 from collections import Counter
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from warehouse.settings import get_settings
 
 PIECE_BYTES = 4 << 20
 ABANDONED_AFTER_SECONDS = 86_400
+LATEST_BATCHES = 100  # in which a code is looked for before it is called new
 Status = Literal["loaded", "refused", "still refused", "seen before"]
 
 
@@ -59,6 +59,7 @@ class BatchStats:
     feed: str
     profile: str
     batch_id: str
+    source_file: str
     business_date: date
     is_pull: bool = False  # from an API: what changed since the last one, not an office's whole export
     rows_in: int = 0
@@ -75,8 +76,6 @@ class BatchStats:
     latest_event_on: date | None = None
     days_since_latest_event: int | None = None
     totals: dict[str, dict[str, str]] = field(default_factory=dict)
-    previous_rows_accepted: float | None = None
-    previous_batch_count: int = 0
     examples: list[RefusedExample] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,6 +130,11 @@ def identify(*, feed: str, profile: str, source_file: str, pieces: Iterable[byte
         content_sha256=content.hexdigest(),
         content_bytes=size,
     )
+
+
+def statistics_of(identity: Identity, business_date: date) -> BatchStats:
+    """Return the statistics of a batch of which no row was read yet."""
+    return BatchStats(identity.feed, identity.profile, identity.batch_id, identity.source_file, business_date)
 
 
 def pieces_of(path: Path) -> Iterable[bytes]:
@@ -202,19 +206,15 @@ def analyze(feed: str) -> None:
         connection.execute("select ops.analyze_feed(%s)", (feed,))
 
 
-def earlier(connection: psycopg.Connection, stats: BatchStats) -> None:
-    """Fill in what earlier batches of the profile say: the usual number of rows, codes that are new."""
+def note_new_codes(connection: psycopg.Connection, stats: BatchStats) -> None:
+    """Fill in which codes none of the profile's latest batches had."""
     rows = connection.execute(
-        "select rows_accepted, profile_stats -> 'code_counts' from ops.batches"
-        " where source_profile = %s and feed = %s and status = 'loaded' and batch_id <> %s",
-        (stats.profile, stats.feed, stats.batch_id),
+        "select profile_stats -> 'code_counts' from ops.batches"
+        " where source_profile = %s and status = 'loaded' and batch_id <> %s order by business_date desc limit %s",
+        (stats.profile, stats.batch_id, LATEST_BATCHES),
     ).fetchall()
-    stats.previous_batch_count = len(rows)
-    if not rows:
-        return
-    stats.previous_rows_accepted = float(statistics.median(accepted for accepted, _codes in rows))
     for name, counts in stats.code_counts.items():
-        known = {code for _accepted, codes in rows for code in (codes or {}).get(name, {})}
+        known = {code for (codes,) in rows for code in (codes or {}).get(name, {})}
         new = sorted(set(counts) - known)
         if known and new:
             stats.new_codes[name] = new

@@ -122,7 +122,8 @@ def ingest_blocks(
         source_file=identity.source_file,
         status="seen before",
     )
-    stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date, is_pull=cursor is not None)
+    stats = batches.statistics_of(identity, business_date)
+    stats.is_pull = cursor is not None
     with connection.connect("pc_ingestion", autocommit=True) as lookups:
         if batches.is_loaded(lookups, identity.batch_id):
             return replace(report, seconds=time.monotonic() - started)
@@ -133,7 +134,7 @@ def ingest_blocks(
         except (IngestionError, StoppedByGate) as error:
             keeping.finish()
             if stats.rows_in != stats.rows_accepted + stats.rows_rejected + stats.rows_duplicate:
-                stats = BatchStats(feed.name, profile.name, identity.batch_id, business_date)  # it broke off half way
+                stats = batches.statistics_of(identity, business_date)  # it broke off half way
             is_gate = isinstance(error, StoppedByGate)
             under = refusals.at_the_gate(conditions, feed) if is_gate and conditions else conditions
             batches.record_refusal(identity, stats, refusal=str(error), under=under)
@@ -225,7 +226,7 @@ class _Load:
             if self.cursor is not None and not (self.stats.rows_accepted or self.stats.rows_rejected):
                 opened.rollback()
                 return False
-            batches.earlier(lookups, self.stats)
+            batches.note_new_codes(lookups, self.stats)
             check(self.stats)
             keeping.finish()
             self._register(opened, received_at)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ingestion import batches, feeds, refusals
 from ingestion import profile as profiles
-from ingestion.batches import BatchReport, BatchStats
+from ingestion.batches import BatchReport
 from ingestion.contract import IngestionError
 from ingestion.load import Check, ingest_blocks, ingest_file
 from ingestion.profile import Profile
@@ -130,7 +130,7 @@ def _refuse_unread(delivery: Delivery, business_date: date, conditions: str) -> 
     batches.archive(identity, path)
     batches.record_refusal(
         identity,
-        BatchStats(profile.feed, profile.name, identity.batch_id, business_date),
+        batches.statistics_of(identity, business_date),
         refusal=message,
         under=conditions,
     )

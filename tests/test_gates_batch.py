@@ -120,18 +120,65 @@ def test_batch__few_rows__is_not_refused_for_a_ratio(warehouse_database):
     gates.check_batch({**HEALTHY, "rows_in": 4, "rows_accepted": 2, "rows_rejected": 2, "rows_duplicate": 0})
 
 
-def test_history__of_the_same_profile__is_read_from_ops_batches(warehouse_database):
+def _deliver(files):
+    """Register loaded batches of 100 rows: {file name: day of October}."""
     with connect("pc_ingestion") as connection:
-        for number in range(4):
+        for number, (name, day) in enumerate(files):
             connection.execute(
                 """
-                select ops.register_batch(%s, 'complaints', 'mashangban_api', 'pull.json', 'x', 'x', 1, %s, now(),
+                select ops.register_batch(%s, 'complaints', 'mashangban_api', %s, 'x', 'x', 1, %s, now(),
                   'loaded', null, 100, 100, 0, 0, 0, null, '{"fill_ratios": {"community_id": 1.0}}')
                 """,
-                (f"b{number}", date(2026, 10, 1 + number)),
+                (f"b{number}", name, date(2026, 10, day)),
             )
-    with pytest.raises(StoppedByGate, match="batch_fill_rates_hold"):
-        gates.check_batch({**HEALTHY, "fill_ratios": {"community_id": 0.1}})
+
+
+TORN = {**HEALTHY, **BROKEN["batch_volume_is_not_torn"]}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("pull.json", 1), ("pull.json", 2), ("pull.json", 3)],
+        [("a.json", 1), ("other.json", 2), ("third (1).json", 3)],  # no name comes again, one file a night
+    ],
+)
+def test_history__of_the_same_office__is_read_from_ops_batches(warehouse_database, files):
+    _deliver(files)
+    with pytest.raises(StoppedByGate, match="batch_volume_is_not_torn"):
+        gates.check_batch(TORN)
+
+
+def test_history__of_other_offices_in_the_same_nights__says_nothing_about_a_small_one(warehouse_database):
+    _deliver([(f"台账_202610{day:02d}_15020{office}.csv", day) for day in (1, 2, 31) for office in (2, 3)])
+    gates.check_batch({**TORN, "source_file": "台账_20261031_150224.csv"})
+    with pytest.raises(StoppedByGate, match="batch_volume_is_not_torn"):
+        gates.check_batch({**TORN, "source_file": "台账_20261031_150203.csv"})
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        ("台账_20261031_1502031.csv", "台账__1502031.csv"),
+        ("台账_20261031123005.csv", "台账_.csv"),
+        ("台账2026-10-31(1).xlsx", "台账(1).xlsx"),
+        ("台账2026年10月.xlsx", "台账.xlsx"),
+        ("150203_202610.csv", "150203_.csv"),
+        ("export-1202026.csv", "export-1202026.csv"),
+    ],
+)
+def test_series__of_a_file__is_its_name_without_dates(warehouse_database, name, series):
+    with connect("pc_gatekeeper") as connection:
+        assert connection.execute("select ops.file_series(%s)", (name,)).fetchone() == (series,)
+
+
+def test_batch__number_not_known_or_condition_not_met__is_said_on_its_record(warehouse_database):
+    gates.check_batch({**HEALTHY, "rows_in": 4, "rows_accepted": 2, "rows_rejected": 2, "rows_duplicate": 0})
+    _, results = _recorded(HEALTHY["batch_id"])
+    observed = {one["name"]: one["observed"] for one in results}
+    assert observed["batch_volume_is_usual"] == "volume_to_smallest_ratio is not known"
+    assert observed["batch_rejected_ratio_is_tolerable"] == "rows_in is below 20"
+    assert observed["batch_is_reconciled"] == "rows_difference 0"
 
 
 def test_suite__unknown_key__is_refused_with_file_and_key(tmp_path, monkeypatch):

@@ -101,15 +101,36 @@ def test_blocks__cut_anywhere__give_the_rows_of_the_csv_module(tmp_path, rows, b
         st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"\x81", b"\xce\xef", b"\x00", b" "]), max_size=40
     ),
     block_bytes=st.integers(1, 60),
+    few_bytes=st.integers(1, 60),
 )
-def test_blocks__any_bytes__do_not_depend_on_the_block_size(tmp_path, body, block_bytes):
+def test_blocks__any_bytes__do_not_depend_on_where_they_are_cut(tmp_path, body, block_bytes, few_bytes):
     content = HEADER.encode() + b"".join(body)
 
-    def filled(size):
-        found = rows_of(content, tmp_path, block_bytes=size, encoding="gb18030")
+    def filled(size, few):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_reader, "FEW_BYTES", few)
+            found = rows_of(content, tmp_path, block_bytes=size, encoding="gb18030")
         return [one for one in found if any(cell.strip() for cell in one[1]) or one[2]]
 
-    assert filled(block_bytes) == filled(1 << 20)
+    assert filled(block_bytes, 1 << 16) == filled(1 << 20, few_bytes) == filled(1 << 20, 1 << 16)
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "regions"), [(b"1,\x81,3\n", "TEXT_UNREADABLE", 0), (b"1,2\n", "ROW_WRONG_WIDTH", 3)]
+)
+def test_bad_row_among_many__costs_the_lines_around_it(tmp_path, monkeypatch, bad, code, regions):
+    good = [b'%d,"x, y",3\n' % number for number in range(100_000)]
+    for place in (10, 50_000, 99_990):
+        good[place] = bad
+    slowly, parse = [], csv_reader._parse_slowly
+    monkeypatch.setattr(
+        csv_reader, "_parse_slowly", lambda data, *rest, **more: slowly.append(len(data)) or parse(data, *rest, **more)
+    )
+    found = rows_of(HEADER.encode() + b"".join(good), tmp_path, encoding="gb18030")
+    assert [(one[0], one[2]) for one in found if one[2]] == [(12, code), (50_002, code), (99_992, code)]
+    assert len(found) == len(good)
+    assert len(slowly) == regions
+    assert all(size < csv_reader.FEW_BYTES + 20 for size in slowly)
 
 
 @pytest.mark.parametrize(
