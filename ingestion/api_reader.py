@@ -20,6 +20,7 @@ TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 6
 WAIT_AT_MOST_SECONDS = 60.0
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+ODD_BYTES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]|\x00")  # only in these is there NOT_TEXT
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,11 @@ def pull(profile: Profile, *, cursor: str | None, until: date) -> Iterator[Page]
                         answer.raise_for_status()
             except httpx.HTTPError as error:
                 raise IngestionError(f"profile {profile.name}: {base}{profile.path}: {error}") from error
-            page = Page(content=answer.content, next_cursor=_next_cursor(answer.content, profile))
-            if not _records(page.content, profile):
+            document = _document(answer.content, profile)
+            if not document[profile.records]:
                 return
+            following = document.get(profile.next)
+            page = Page(content=answer.content, next_cursor=None if following is None else str(following))
             yield page
             if page.next_cursor is None or page.next_cursor == cursor:
                 return
@@ -73,9 +76,10 @@ def read(pages: list[Path], profile: Profile) -> Iterator[Block]:
     """Yield one block a page; a row's number is the ordinal of its record in the pull."""
     number = 0
     for path in pages:
-        records = _records(path.read_bytes(), profile)
+        content = path.read_bytes()
+        records = _document(content, profile)[profile.records]
         _check_names(records, profile)
-        yield _block(records, number + 1, profile)
+        yield _block(records, number + 1, profile, has_odd_text=ODD_BYTES.search(content) is not None)
         number += len(records)
 
 
@@ -86,19 +90,9 @@ def _document(content: bytes, profile: Profile) -> dict[str, Any]:
         raise IngestionError(f"profile {profile.name}: the answer is not JSON: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get(profile.records), list):
         raise IngestionError(f"profile {profile.name}: the answer has no list {profile.records!r}")
-    return found
-
-
-def _next_cursor(content: bytes, profile: Profile) -> str | None:
-    found = _document(content, profile).get(profile.next)
-    return None if found is None else str(found)
-
-
-def _records(content: bytes, profile: Profile) -> list[dict[str, Any]]:
-    records = _document(content, profile)[profile.records]
-    if not all(isinstance(record, dict) for record in records):
+    if not all(isinstance(record, dict) for record in found[profile.records]):
         raise IngestionError(f"profile {profile.name}: an entry of {profile.records!r} is not an object")
-    return records
+    return found
 
 
 def _check_names(records: list[dict[str, Any]], profile: Profile) -> None:
@@ -111,26 +105,35 @@ def _check_names(records: list[dict[str, Any]], profile: Profile) -> None:
         )
 
 
-def _block(records: list[dict[str, Any]], first_number: int, profile: Profile) -> Block:
+def _block(records: list[dict[str, Any]], first_number: int, profile: Profile, *, has_odd_text: bool) -> Block:
     names = [name for aliases in profile.columns.values() for name in aliases]
     names += sorted(profile.used_headers() - set(names))
     odd = numpy.zeros(len(records), bool)
-    columns: dict[str, list[str | None]] = {name: [] for name in names}
-    for place, record in enumerate(records):
-        for name, values in columns.items():
-            text = _text(record.get(name))
-            if text is not None and NOT_TEXT.search(text):
-                odd[place], text = True, NOT_TEXT.sub("␀", text)
-            values.append(text)
+    columns: dict[str, polars.Series] = {}
+    for name in names:
+        values = [record.get(name) for record in records]
+        if has_odd_text:
+            odd |= [value is not None and NOT_TEXT.search(value) is not None for value in map(_text, values)]
+            values = [value and NOT_TEXT.sub("␀", value) for value in map(_text, values)]
+        columns[name] = _texts(values)
     flags: Flags = {("TEXT_UNREADABLE", None): odd} if odd.any() else {}
     return Block(
-        frame=polars.DataFrame(columns, schema=dict.fromkeys(names, polars.String)),
+        frame=polars.DataFrame(columns),
         row_numbers=numpy.arange(first_number, first_number + len(records), dtype=numpy.int64),
         payloads=lambda places: [
             NOT_TEXT.sub("␀", json.dumps(records[place], ensure_ascii=False, sort_keys=True)) for place in places
         ],
         flags=flags,
     )
+
+
+def _texts(values: list[Any]) -> polars.Series:
+    """Return the values as texts, the empty ones as null."""
+    try:
+        found = polars.Series(values, dtype=polars.String)
+    except TypeError:  # some are no texts
+        return polars.Series(list(map(_text, values)), dtype=polars.String)
+    return found.set(found == "", None) if (found == "").any() else found
 
 
 def _text(value: Any) -> str | None:
