@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from psycopg import sql
+from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from expectations import suites
@@ -74,7 +74,7 @@ def measures(
 ) -> dict[str, float | None]:
     """Return what door 1's suite is checked on: plain numbers, None where there is nothing to compare with.
 
-    ``history`` holds the statistics of the profile's earlier loaded batches, newest first.
+    ``history`` holds the statistics of the office's earlier loaded batches, newest first.
     """
     rows_in = stats["rows_in"]
     usual = _usual(history, stats, settings)
@@ -101,7 +101,7 @@ def measures(
 
 
 def fill_drops(stats: Mapping[str, Any], usual: list[Mapping[str, Any]]) -> dict[str, float]:
-    """Return per field how far its fill ratio (0-1) lies below the median of the profile's earlier batches."""
+    """Return per field how far its fill ratio (0-1) lies below the median of the office's earlier batches."""
     drops = {}
     for field, ratio in (stats.get("fill_ratios") or {}).items():
         earlier = [one["fill_ratios"][field] for one in usual if field in one.get("fill_ratios", {})]
@@ -142,29 +142,28 @@ def _rows_behind(outcome: Outcome, stats: Mapping[str, Any]) -> tuple[dict[str, 
     return tuple(dict(row) for row in stats.get("examples", ())[:5]) or outcome.rows
 
 
-def _history(stats: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the statistics of earlier batches that this one may be compared with, newest first.
-
-    Those of the same office, by the name without its date; where no name comes again, those of the profile, unless
-    several come in a night: then they are different offices'.
-    """
-    found = _earlier(SAME_SERIES, (stats["profile"], stats["source_file"]), stats, settings)
-    if len(found) < settings["least_history_batches"]:
-        every = _earlier(SAME_PROFILE, (stats["profile"],), stats, settings)
-        nights = {one["business_date"] for one in every} | {_as_date(stats["business_date"])}
-        if len(nights) == len(every) + 1:
-            return every
-    return found
-
-
 SAME_PROFILE = sql.SQL("source_profile = %s")
 SAME_SERIES = sql.SQL("source_profile = %s and ops.file_series(source_file) = ops.file_series(%s)")
 
 
-def _earlier(
-    which: sql.SQL, values: tuple[str, ...], stats: Mapping[str, Any], settings: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
+def _history(stats: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the statistics of earlier batches that this one may be compared with, newest first.
+
+    Those of the same office, by the name without its dates; where no name comes again, those of the profile, unless
+    several come in a night: then they are different offices'.
+    """
     least_rows = settings["least_pull_rows"] if stats.get("is_pull") else 1
+    limits = (stats["batch_id"], least_rows, settings["history_batches"])
+    with connect("pc_gatekeeper") as connection:
+        found = _earlier(connection, SAME_SERIES, (stats["profile"], stats["source_file"], *limits))
+        if len(found) >= settings["least_history_batches"]:
+            return found
+        every = _earlier(connection, SAME_PROFILE, (stats["profile"], *limits))
+    nights = {one["business_date"] for one in every} | {_as_date(stats["business_date"])}
+    return every if len(nights) > len(every) else found
+
+
+def _earlier(connection: Connection, which: sql.SQL, values: tuple[Any, ...]) -> list[Mapping[str, Any]]:
     query = sql.SQL(
         """
         select rows_in, business_date, profile_stats from ops.batches
@@ -172,13 +171,9 @@ def _earlier(
         order by business_date desc, received_at desc, batch_id limit %s
         """
     ).format(which)
-    with connect("pc_gatekeeper") as connection:
-        rows = connection.execute(
-            query, (*values, stats["batch_id"], least_rows, settings["history_batches"])
-        ).fetchall()
     return [
         {**profile_stats, "rows_in": rows_in, "business_date": business_date}
-        for rows_in, business_date, profile_stats in rows
+        for rows_in, business_date, profile_stats in connection.execute(query, values).fetchall()
     ]
 
 
