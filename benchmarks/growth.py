@@ -26,6 +26,7 @@ from typing import Any
 STARTUP = 120  # communities: the region has 25 parts, and much smaller ones are not made
 SEED = 2026
 LEAST_SECONDS = 0.5  # a stage that never takes this much longer than its start-up has no exponent to speak of
+NEAR = 1.1
 STAGES = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")
 
 
@@ -127,12 +128,12 @@ def slowest_models(folder: Path, count: int = 12) -> dict[str, float]:
 def exponent(sizes: list[float], seconds: list[float], startup: float) -> dict[str, Any]:
     """Return the slope of log(seconds − startup) over log(size) with its 95 % interval; None where it is too short.
 
-    Needs three sizes above the start-up.
+    Needs three sizes a tenth above the start-up: nearer to it, the difference is the clock's.
     """
     import numpy as np
     from scipy import stats
 
-    above = [(size, taken - startup) for size, taken in zip(sizes, seconds, strict=True) if taken - startup > 0.05]
+    above = [(size, taken - startup) for size, taken in zip(sizes, seconds, strict=True) if taken > NEAR * startup]
     if len(above) < 3 or max(taken for _, taken in above) < LEAST_SECONDS:
         return {"exponent": None, "low": None, "high": None}
     x, y = np.log([size for size, _ in above]), np.log([taken for _, taken in above])

@@ -33,6 +33,10 @@ def test_exponent__stage_that_is_all_start_up__has_none():
     assert exponent(SIZES, [4.0, 4.1, 4.0, 4.2], 4.0)["exponent"] is None
 
 
+def test_exponent__size_whose_cost_is_start_up__is_left_out():
+    assert exponent(SIZES, [1.01, 1.5, 2.0, 3.0], 1.0)["exponent"] == pytest.approx(1.0, abs=0.01)
+
+
 def test_allowed__is_the_slope_of_n_log_n():
     assert 1.05 < allowed(SIZES) < 1.1
 
