@@ -26,7 +26,7 @@ from typing import Any
 STARTUP = 120  # communities: the region has 25 parts, and much smaller ones are not made
 SEED = 2026
 LEAST_SECONDS = 0.5  # a stage that never takes this much longer than its start-up has no exponent to speak of
-NEAR = 1.1
+NEAR = 1.1  # times the start-up: below it, what a size costs is not told from it
 STAGES = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")
 
 
