@@ -5,7 +5,9 @@ One thread reads, converts and checks; the other feeds PostgreSQL's binary COPY.
 """
 
 import csv
+import os
 import queue
+import socket
 import threading
 import time
 import zipfile
@@ -34,6 +36,7 @@ from warehouse.stages import StoppedByGate
 Check = Callable[[BatchStats], None]
 
 BLOCKS_AHEAD = 1
+SEND_BYTES = 1 << 20  # of a COPY, on their way: with a Unix socket's own 200 KiB the server had to wait for us
 FEW_ROWS = 10_000  # held rows whose earlier versions are looked up one by one; reading all of raw costs more
 UNREADABLE = (csv.Error, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error, polars.exceptions.PolarsError, OSError)
 BYTES_A_ROW = 200  # a guess that only sizes the filter of seen keys
@@ -252,6 +255,7 @@ class _Load:
 
     def _copy(self, opened: psycopg.Connection, pipeline: Pipeline, blocks: Callable[[], Iterator[Block]]) -> None:
         statement = pipeline.copy.statement("raw", self.feed.name)
+        _send_ahead(opened)
         with (
             _Ahead("read", blocks) as read,
             _Ahead("check", lambda: map(pipeline.process, read)) as checked,
@@ -285,6 +289,16 @@ class _Load:
                 "select ops.save_cursor(%s, %s, %s, %s)",
                 (self.profile.name, self.cursor, self.identity.batch_id, self.stats.business_date),
             )
+
+
+def _send_ahead(opened: psycopg.Connection) -> None:
+    """Widen the way to the server, so that it has rows to take while our threads wait for one another.
+
+    Takes a tenth off a load (measured 2026-11). TCP finds its own width; a kernel that allows less gives what it does.
+    """
+    with socket.socket(fileno=os.dup(opened.fileno())) as way:
+        if way.family == socket.AF_UNIX:
+            way.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 def _copy_aside(cursor: psycopg.Cursor, rows: Spill, *table: str) -> None:
