@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ingestion import api_reader, night
+from ingestion import api_reader, night, profile
 from ingestion.load import no_check
 from warehouse.connection import connect
 from warehouse.settings import get_settings
@@ -119,6 +119,22 @@ def test_pull__with_bad_records__refuses_them_by_their_ordinal(office):
         (2, "TYPE_INVALID_TIMESTAMP"), (3, "TYPE_INVALID_NUMBER"), (4, "TEXT_UNREADABLE")
     ]  # fmt: skip
     assert json.loads(found[0][2])["编号"] == "b"
+
+
+def test_read__number_or_half_a_character__keeps_what_the_source_wrote(tmp_path):
+    strict = b'{"data": [{"\xe7\xbc\x96\xe5\x8f\xb7": 12345678901234567890, "\xe7\x82\xb9\xe8\xb5\x9e": 1.50}'
+    strict += b', {"\xe7\xbc\x96\xe5\x8f\xb7": true, "\xe6\xa0\x87\xe9\xa2\x98": [1, 2.50]}'
+    (tmp_path / "profile.yml").write_text(PROFILE, encoding="utf-8")
+    (tmp_path / "strict.json").write_bytes(strict + b"]}")
+    (tmp_path / "loose.json").write_bytes(strict + b', {"\xe6\xa0\x87\xe9\xa2\x98": "\\ud800"}]}')
+    known = profile.load(tmp_path / "profile.yml")
+    (block,) = api_reader.read([tmp_path / "strict.json"], known)
+    assert block.frame.select("编号", "标题", "点赞").rows() == [
+        ("12345678901234567890", None, "1.50"), ("true", '["1", "2.50"]', None)
+    ]  # fmt: skip
+    (other,) = api_reader.read([tmp_path / "loose.json"], known)
+    assert other.frame.head(2).equals(block.frame) and other.frame["标题"][2] == "␀" and not block.flags
+    assert other.flags["TEXT_UNREADABLE", None].tolist() == [False, False, True]
 
 
 def test_pull__unknown_name__refuses_the_batch_and_keeps_the_cursor(office):

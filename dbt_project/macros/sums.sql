@@ -17,8 +17,9 @@
 {%- endmacro %}
 
 {#- The sums of `changes` by key, on top of what {{ this }} holds in an incremental build. Keys that nothing is left of are
-    taken away by `without_empty_sums`. -#}
-{% macro summed_up(changes, key, sums, data_type='integer') -%}
+    taken away by `without_empty_sums`. Made anew they lie in the order of `lie_by`, as later nights add them: a window
+    reads its own pages and not the history's. -#}
+{% macro summed_up(changes, key, sums, data_type='integer', lie_by=none) -%}
   select
     {%- for name in key %}
     {{ changes }}.{{ name }},
@@ -33,6 +34,9 @@
     on {% for name in key %}before.{{ name }} = {{ changes }}.{{ name }}{% if not loop.last %} and {% endif %}{% endfor %}
   {%- endif %}
   group by {% for name in key %}{{ changes }}.{{ name }}{% if not loop.last %}, {% endif %}{% endfor %}
+  {%- if lie_by and not is_incremental() %}
+  order by {{ changes }}.{{ lie_by }}
+  {%- endif %}
 {%- endmacro %}
 
 {#- Take away keys of which nothing is left; a partial index finds them without reading the table. -#}

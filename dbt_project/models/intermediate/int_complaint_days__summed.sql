@@ -65,4 +65,4 @@ changes as (
   'submitted_count', 'response_stopped_count', 'response_in_time_count', 'handling_stopped_count',
   'handling_in_time_count', 'resolution_stopped_count', 'resolution_in_time_count', 'satisfied_count',
   'unsatisfied_count', 'closed_count', 'repeated_count',
-]) }}
+], lie_by='day_on') }}

@@ -42,4 +42,4 @@ changes as (
 {{ summed_up('changes', key, [
   'complaint_count', 'resolved_within_24h_count', 'countable_count', 'countable_responded_count',
   'countable_handled_count', 'countable_resolved_count',
-]) }}
+], lie_by='month_on') }}

@@ -56,7 +56,7 @@ of_exits as (
         jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(contract_id)),
         jsonb_build_object('feed', 'handovers', 'ids', jsonb_build_array(handover_id)))
     end as evidence,
-    {{ is_raisable('ended_on') }} as is_raisable
+    ended_on as last_on
   from judged
   where {{ condition }}
   {% if not loop.last %}union all{% endif %}
@@ -88,7 +88,7 @@ vacuums as (
       then jsonb_build_array(jsonb_build_object('feed', 'communities', 'ids', jsonb_build_array(communities.community_id)))
       else jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(last_spells.contract_id)))
     end as evidence,
-    true as is_raisable
+    {{ business_date() }} as last_on
   from communities
   left join last_spells
     on last_spells.community_id = communities.community_id

@@ -11,7 +11,7 @@ with lines as (
 
 findings as (
 
-  select * from lines where line_type_code = 'finding' and is_confirmed and not is_objection_upheld
+  select * from lines where line_type_code = 'finding' and coalesce(not_counted_code = 'protected', true)
 
 ),
 
@@ -45,8 +45,7 @@ items as (
   from lines
   left join finding_counts
     on finding_counts.inspection_id = lines.inspection_id
-  where lines.line_type_code = 'summary' and lines.checked_item_count > 0
-    and lines.is_confirmed and not lines.is_objection_upheld
+  where lines.line_type_code = 'summary' and coalesce(lines.not_counted_code = 'protected', true)
     and {{ in_window('lines.inspected_on', window_months('P02')) }}
 
 ),

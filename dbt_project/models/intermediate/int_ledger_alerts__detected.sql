@@ -1,13 +1,26 @@
--- Accounts that do not add up, and owners' money that is not kept apart.
+{{ config(
+  materialized='incremental',
+  incremental_strategy='append',
+  unique_key=['alert_id'],
+  pre_hook="{{ without_touched_accounts() }}",
+  post_hook='{{ primary_key() }}',
+) }}
+-- depends_on: {{ ref('int_fund_entries__touched') }}
+-- Accounts that do not add up, and owners' money that is not kept apart. An account's alerts say nothing new before one
+-- of its entries does.
 with days as (
 
-  select * from {{ ref('int_account_days__reconciled') }}
+  select * from {{ ref('int_account_days__reconciled') }} where is_broken
 
 ),
 
 accounts as (
 
-  select * from {{ ref('int_accounts__described') }}
+  select *
+  from {{ ref('int_accounts__described') }}
+  {%- if is_incremental() %}
+  where account_no in {{ accounts_of(ref('int_fund_entries__touched')) }}
+  {%- endif %}
 
 ),
 
@@ -25,13 +38,14 @@ entries as not materialized (
 
 first_bad as (
 
-  select distinct on (account_no)
-    account_no,
-    booked_on,
-    difference_amount
-  from days
-  where is_broken
-  order by account_no, booked_on
+  select distinct on (days.account_no)
+    days.account_no,
+    days.booked_on,
+    days.difference_amount
+  from accounts
+  inner join days
+    on days.account_no = accounts.account_no
+  order by days.account_no, days.booked_on
 
 ),
 
@@ -47,7 +61,7 @@ breaks as (
     first_bad.booked_on as first_on,
     abs(first_bad.difference_amount) as amount_cny,
     jsonb_build_array({{ evidence('funds', 'entries.entry_id') }}) as evidence,
-    {{ is_raisable('first_bad.booked_on') }} as is_raisable
+    first_bad.booked_on as last_on
   from first_bad
   inner join accounts
     on accounts.account_no = first_bad.account_no
@@ -100,7 +114,7 @@ mixed as (
     min(booked_on) as first_on,
     sum(abs(amount_cny)) as amount_cny,
     jsonb_build_array({{ evidence('funds', 'entry_id') }}) as evidence,
-    {{ is_raisable('max(booked_on)') }} as is_raisable
+    max(booked_on) as last_on
   from mixed_entries
   group by community_id, account_no
 

@@ -2,12 +2,23 @@
 -- mean of the months is the ratio of the sums, each month scaled to the same weight. Safety always counts: no
 -- protection. Before the first inspection that an office has sent nothing is known of a lift.
 {%- set first_month_ends_on = '(' ~ business_date() ~ ' - ' ~ (window_months('P10') | int - 1) ~ " * interval '1 month')::date" %}
-with earlier_inspections as (
+with last_inspected as (
 
-  select distinct on (lift_id) *
+  select
+    lift_id,
+    max(inspected_on) as inspected_on
   from {{ ref('stg_lifts') }}
   where inspected_on <= {{ first_month_ends_on }} and in_use_from <= {{ first_month_ends_on }}
-  order by lift_id, inspected_on desc
+  group by lift_id
+
+),
+
+earlier_inspections as (
+
+  select lifts.*
+  from last_inspected
+  inner join {{ ref('stg_lifts') }} as lifts
+    on lifts.lift_id = last_inspected.lift_id and lifts.inspected_on = last_inspected.inspected_on
 
 ),
 

@@ -167,5 +167,5 @@ select
   first_on,
   amount_cny,
   evidence,
-  {{ is_raisable('last_on') }} as is_raisable
+  last_on
 from unioned

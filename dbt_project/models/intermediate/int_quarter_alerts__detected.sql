@@ -19,6 +19,7 @@ published as (
     disclosure_class_code
   from {{ ref('stg_disclosures') }}
   where disclosure_class_code in ('c03', 'c04') and published_on <= {{ business_date() }}
+    and period_start_on >= (select min(quarter_on) from quarters)
 
 ),
 
@@ -49,7 +50,7 @@ select
   jsonb_build_array(
     jsonb_build_object('feed', 'disclosures', 'ids', jsonb_build_array(counted.community_id || '/' || counted.quarter_on))
   ) as evidence,
-  {{ is_raisable('counted.disclosure_due_on + 1') }} as is_raisable
+  counted.disclosure_due_on + 1 as last_on
 from counted
 inner join communities
   on communities.community_id = counted.community_id

@@ -226,5 +226,5 @@ select
   first_on,
   amount_cny,
   evidence,
-  {{ is_raisable('first_on') }} as is_raisable
+  first_on as last_on
 from unioned

@@ -40,6 +40,7 @@ select
   is_overdue,
   is_confirmed,
   is_objection_upheld,
+  not_counted_code,
   stratum_code,
   protection_weight
 from lines

@@ -15,12 +15,12 @@ detected as (
 
   select
     alert_id, kind_code, uscc, community_id, region_code, null::text as account_no, first_on,
-    null::numeric as amount_cny, evidence, is_raisable
+    null::numeric as amount_cny, evidence, last_on
   from {{ ref('int_exit_alerts__detected') }}
   {% for part in ['ledger', 'vote', 'payment', 'quarter'] -%}
   union all
   select
-    alert_id, kind_code, uscc, community_id, region_code, account_no, first_on, amount_cny, evidence, is_raisable
+    alert_id, kind_code, uscc, community_id, region_code, account_no, first_on, amount_cny, evidence, last_on
   from {{ ref('int_' ~ part ~ '_alerts__detected') }}
   {% endfor %}
 )
@@ -40,7 +40,7 @@ select
   detected.first_on,
   detected.amount_cny::numeric(18, 2) as amount_cny,
   detected.evidence,
-  detected.is_raisable
+  {{ is_raisable('detected.last_on') }} as is_raisable
 from detected
 left join kinds
   on kinds.kind_code = detected.kind_code

@@ -4,15 +4,16 @@
 -- over-dispersion of performance indicators", Qual Saf Health Care 2005;14:347: square roots, z winsorised at 10 %, the
 -- spread between communities (tau squared) by the method of moments, added to what chance gives.
 {%- set want = var('monitoring') %}
+{%- set needed_from = '(' ~ monitored_from() ~ " - interval '" ~ (want.window_months - 1) ~ " months')::date" %}
 with exposed as (
 
-  select * from {{ ref('int_community_months__exposed') }}
+  select * from {{ ref('int_community_months__exposed') }} where month_on >= {{ needed_from }}
 
 ),
 
 counted as (
 
-  select * from {{ ref('int_complaint_months__counted') }} where list_code = 'all'
+  select * from {{ ref('int_complaint_months__counted') }} where list_code = 'all' and month_on >= {{ needed_from }}
 
 ),
 
