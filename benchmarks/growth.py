@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import peak_mib
 
 STARTUP = 120  # communities: the region has 25 parts, and much smaller ones are not made
 SEED = 2026
@@ -56,7 +57,7 @@ def run_night(communities: int, folder: Path, processes: int) -> dict[str, Any]:
         processes=processes,
     )
     seconds["simulate"], cpu["simulate"] = report.seconds, cpu_seconds(folder)
-    peak["simulate"] = _peak_mib()
+    peak["simulate"] = peak_mib()
     (folder / "landing").symlink_to(folder / "sample" / "landing", target_is_directory=True)
     migrate()
 
@@ -68,7 +69,7 @@ def run_night(communities: int, folder: Path, processes: int) -> dict[str, Any]:
             stopped.append(f"{step.__name__}: {error}"[:300])
         seconds[stage] += time.perf_counter() - started
         cpu[stage] += cpu_seconds(folder) - used
-        peak[stage] = _peak_mib()
+        peak[stage] = peak_mib()
         print(f"   {stage:<10} {step.__name__:<20} {seconds[stage]:8.1f} s", file=sys.stderr, flush=True)
 
     registers_first = ["enterprises", "communities", "contracts"]
@@ -110,10 +111,6 @@ def cpu_seconds(folder: Path) -> float:
                 elif fields[1] == server:
                     ticks += sum(map(int, fields[11:13]))
     return total + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def slowest_models(folder: Path, count: int = 12) -> dict[str, float]:

@@ -20,6 +20,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from benchmarks.memory import peak_mib
+
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 100_000
 SEED = 20261031
@@ -220,12 +222,6 @@ def load(path: Path) -> None:
             }
         )
     )
-
-
-def peak_mib() -> float:
-    """Return this process's peak memory; ru_maxrss would be its parent's, where that was larger."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:

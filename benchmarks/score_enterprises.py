@@ -10,7 +10,6 @@ process.
 
 import argparse
 import json
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,8 @@ from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import peak_mib
 
 BUSINESS_DATE = date(2026, 10, 31)
 SEED = 20261031
@@ -153,7 +154,7 @@ def run_block(number: int, size: int) -> dict[str, float]:
     assert rows == size * (1 + len(method.indicators))
     phases = ("points", "decisions_and_lift", "rows_with_reasons", "bootstrap")
     found_seconds = {name: b - a for name, (a, b) in zip(phases, pairwise(marks), strict=True)}
-    return {**found_seconds, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {**found_seconds, "peak_mib": peak_mib()}
 
 
 def main() -> int:

@@ -13,7 +13,6 @@ round. Exit code 1: below 10 × the quickest peer that gives reasons, or below t
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import peak_mib
 
 BLOCK = 8_000  # rows at once: a column of float64 stays in the processor's cache
 SEED = 20261031
@@ -170,7 +171,7 @@ def compared(seconds: dict[str, list[float]], rows: int) -> dict[str, Any]:
         "rounds": len(seconds["ours"]),
         "rows_per_second": {name: round(rows / statistics.median(found)) for name, found in seconds.items()},
         "seconds": {name: [round(one, 3) for one in found] for name, found in seconds.items()},
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": round(peak_mib()),
     }
 
 

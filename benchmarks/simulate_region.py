@@ -10,12 +10,13 @@ the one process's peak by more than a tenth. Exit code 1: not flat, or fewer tha
 import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.memory import peak_mib
 
 LEAST_ROWS_PER_SECOND = 100_000
 MOST_GROWTH = 1.1
@@ -39,7 +40,7 @@ def main() -> int:
     peaks: list[float] = []
 
     def note(done: int, of: int, rows: int) -> None:
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        peaks.append(peak_mib())
         print(f"{done} of {of} parts, {rows:,} rows, peak {peaks[-1]:,.0f} MiB", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(dir=data_dir) as folder:
