@@ -19,6 +19,7 @@ from warehouse.settings import get_settings
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 6
 WAIT_AT_MOST_SECONDS = 60.0
+BLOCK_ROWS = 6_000  # what a block costs however small it is outweighs a page's rows
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 ODD_BYTES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]|\x00")  # only in these is there NOT_TEXT
 
@@ -73,14 +74,18 @@ def pull(profile: Profile, *, cursor: str | None, until: date) -> Iterator[Page]
 
 
 def read(pages: list[Path], profile: Profile) -> Iterator[Block]:
-    """Yield one block a page; a row's number is the ordinal of its record in the pull."""
-    number = 0
+    """Yield blocks of whole pages; a row's number is the ordinal of its record in the pull."""
+    number, has_odd_text = 0, False
+    records: list[dict[str, Any]] = []
     for path in pages:
         content = path.read_bytes()
-        records = _document(content, profile)[profile.records]
-        _check_names(records, profile)
-        yield _block(records, number + 1, profile, has_odd_text=ODD_BYTES.search(content) is not None)
-        number += len(records)
+        found = _document(content, profile)[profile.records]
+        _check_names(found, profile)
+        records += found
+        has_odd_text = has_odd_text or ODD_BYTES.search(content) is not None
+        if len(records) >= BLOCK_ROWS or path == pages[-1]:
+            yield _block(records, number + 1, profile, has_odd_text=has_odd_text)
+            number, records, has_odd_text = number + len(records), [], False
 
 
 def _document(content: bytes, profile: Profile) -> dict[str, Any]:

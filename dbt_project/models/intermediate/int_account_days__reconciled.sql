@@ -12,7 +12,14 @@
 -- day's closing. More than one left over, or a closing that the day's opening and movements do not give, is a break.
 with entries as not materialized (
 
-  select * from {{ ref('stg_funds') }} where account_no is not null
+  select
+    entry_id,
+    account_no,
+    booked_on,
+    amount,
+    balance
+  from {{ ref('stg_funds') }}
+  where account_no is not null
 
 ),
 {% if is_incremental() %}
@@ -63,11 +70,37 @@ verifiable as (
 
 ),
 {% endif %}
+moved as (
+
+  select
+    account_no,
+    booked_on,
+    sum(amount) as movement_amount,
+    coalesce(sum(amount) filter (where amount > 0), 0) as in_amount,
+    coalesce(-sum(amount) filter (where amount < 0), 0) as out_amount,
+    count(*) as entry_count,
+    min(balance) as least_balance
+  from verifiable
+  group by account_no, booked_on
+
+),
+
+-- the days on which there is an order to find; on most an account has one entry, whose balance is the closing
+mingled as (
+
+  select verifiable.*
+  from moved
+  inner join verifiable
+    on verifiable.account_no = moved.account_no and verifiable.booked_on = moved.booked_on
+  where moved.entry_count > 1
+
+),
+
 sides as (
 
-  select account_no, booked_on, balance as level_amount, 1 as side from verifiable
+  select account_no, booked_on, balance as level_amount, 1 as side from mingled
   union all
-  select account_no, booked_on, balance - amount as level_amount, -1 as side from verifiable
+  select account_no, booked_on, balance - amount as level_amount, -1 as side from mingled
 
 ),
 
@@ -104,22 +137,8 @@ last_entries as (
     account_no,
     booked_on,
     balance
-  from verifiable
+  from mingled
   order by account_no, booked_on, length(entry_id) desc, entry_id desc
-
-),
-
-moved as (
-
-  select
-    account_no,
-    booked_on,
-    sum(amount) as movement_amount,
-    coalesce(sum(amount) filter (where amount > 0), 0) as in_amount,
-    coalesce(-sum(amount) filter (where amount < 0), 0) as out_amount,
-    count(*) as entry_count
-  from verifiable
-  group by account_no, booked_on
 
 ),
 
@@ -132,12 +151,15 @@ closed as (
     moved.in_amount,
     moved.out_amount,
     moved.entry_count,
-    case when ends.end_count = 1 then ends.closing_amount else last_entries.balance end as closing_amount,
-    case when ends.end_count = 1 then ends.opening_amount else last_entries.balance - moved.movement_amount end
-      as stated_opening_amount,
+    case when ends.end_count = 1 then ends.closing_amount else coalesce(last_entries.balance, moved.least_balance) end
+      as closing_amount,
+    case
+      when ends.end_count = 1 then ends.opening_amount
+      else coalesce(last_entries.balance, moved.least_balance) - moved.movement_amount
+    end as stated_opening_amount,
     coalesce(ends.end_count, 1) > 1 as is_torn
   from moved
-  inner join last_entries
+  left join last_entries
     on last_entries.account_no = moved.account_no and last_entries.booked_on = moved.booked_on
   left join ends
     on ends.account_no = moved.account_no and ends.booked_on = moved.booked_on
