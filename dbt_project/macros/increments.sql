@@ -111,7 +111,11 @@
     {%- set layer = api.Relation.create(
       database=relation.database, schema='intermediate', identifier=written[name][1]
     ) -%}
-    (select * from {{ relation }} where ({{ written[name][0] }}) in (select {{ written[name][-1] if written[name] | length == 3 else written[name][0] }} from {{ layer }}))
+    {%- set key = written[name][0] -%}
+    {%- set touched = 'select ' ~ (written[name][2] or key) ~ ' from ' ~ layer -%}
+    {#- a list finds its rows by index also through a view -#}
+    (select * from {{ relation }} where
+      {%- if ',' in key %} ({{ key }}) in ({{ touched }}){% else %} {{ key }} = any (array({{ touched }})){% endif %})
   {%- else -%}
     {{ relation }}
   {%- endif -%}

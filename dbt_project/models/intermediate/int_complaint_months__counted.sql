@@ -1,59 +1,15 @@
--- Complaints of the last two years, counted by place and month, once in all and once for each code of three lists.
-with complaints as (
+-- Complaints of the last two years, counted by community and month.
+with placed as (
 
-  select
-    *,
-    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
-  from {{ ref('int_complaints__attributed') }}
-
-),
-
-communities as (
-
-  select * from {{ ref('stg_communities') }}
-
-),
-
-placed as (
-
-  select
-    complaints.region_code,
-    complaints.community_id,
-    communities.street_code,
-    date_trunc('month', complaints.submitted_on::timestamp)::date as month_on,
-    complaints.category_code,
-    complaints.channel_code,
-    coalesce(complaints.responsible_party_code, 'undetermined') as responsible_party_code,
-    complaints.is_countable,
-    complaints.repeat_of_id is not null as is_repeat,
-    {{ is_due('response_minutes', 'response_limit_hours') }} as is_response_due,
-    coalesce(response_minutes <= {{ var('response_limit_hours') }} * 60, false) as is_responded_in_time,
-    {{ is_due('handling_minutes', 'handling_limit_hours') }} as is_handling_due,
-    coalesce(handling_minutes <= {{ var('handling_limit_hours') }} * 60, false) as is_handled_in_time,
-    {{ is_due('resolution_minutes', 'resolution_limit_hours') }} as is_resolution_due,
-    coalesce(resolution_minutes <= {{ var('resolution_limit_hours') }} * 60, false) as is_resolved_in_time
-  from complaints
-  left join communities
-    on communities.community_id = complaints.community_id
-  where complaints.status_code <> 'withdrawn' and complaints.region_code is not null
-    and complaints.submitted_on >= (date_trunc('month', {{ business_date() }}::timestamp) - interval '23 months')::date
-    and complaints.submitted_on <= {{ business_date() }}
+  select * from {{ ref('int_complaints__placed') }}
 
 )
 
-{% for list_code, column in [
-  ('all', "'all'"),
-  ('responsible_party', 'responsible_party_code'),
-  ('category', 'category_code'),
-  ('channel', 'channel_code'),
-] -%}
 select
   region_code,
   coalesce(community_id, 'none') as community_key,
   max(street_code) as street_code,
   month_on,
-  '{{ list_code }}' as list_code,
-  {{ column }} as code,
   count(*) as complaint_count,
   count(*) filter (where is_countable) as countable_count,
   count(*) filter (where is_repeat) as repeat_count,
@@ -64,6 +20,4 @@ select
   count(*) filter (where is_resolution_due) as resolution_due_count,
   count(*) filter (where is_resolved_in_time) as resolved_within_24h_count
 from placed
-group by region_code, community_id, month_on{% if list_code != 'all' %}, {{ column }}{% endif %}
-{% if not loop.last %}union all{% endif %}
-{% endfor %}
+group by region_code, community_id, month_on

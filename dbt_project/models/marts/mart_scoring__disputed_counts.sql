@@ -50,6 +50,9 @@ unioned as (
       {%- if target == 'inspection' %} or objections.target_id = split_part(events.evidence_id, '/', 1){% endif %})
   {%- if event == 'record' %}
   where events.indicator_code not in {{ states }}
+  {%- elif event == 'complaint' %}
+  -- said once more, as a list: these events are a view, which a join would work out for every complaint
+  where events.evidence_id = any (array(select target_id from objections where target_type_code = 'complaint'))
   {%- endif %}
   union all
   {% endfor -%}

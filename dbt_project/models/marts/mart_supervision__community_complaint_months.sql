@@ -13,7 +13,7 @@ with exposed as (
 
 counted as (
 
-  select * from {{ ref('int_complaint_months__counted') }} where list_code = 'all' and month_on >= {{ needed_from }}
+  select * from {{ ref('int_complaint_months__counted') }} where month_on >= {{ needed_from }}
 
 ),
 

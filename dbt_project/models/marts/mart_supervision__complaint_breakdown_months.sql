@@ -1,7 +1,7 @@
 -- B 19: what an area's complaints are about, who is responsible for them and how they come in, in long form.
 with counted as (
 
-  select * from {{ ref('int_complaint_months__counted') }} where list_code <> 'all'
+  select * from {{ ref('int_complaint_codes__counted') }}
 
 ),
 
@@ -24,5 +24,5 @@ select
 from counted
 inner join areas
   on areas.region_code = counted.region_code
-  and (areas.street_code is null or areas.street_code = counted.street_code)
+  and (areas.street_code is null or areas.street_code = counted.street_key)
 group by areas.level_code, areas.area_code, counted.month_on, counted.list_code, counted.code

@@ -1,7 +1,7 @@
 -- B 19: an area's complaints of a month: volume, rate, on time, repeats; hot spots and floods among its communities.
 with counted as (
 
-  select * from {{ ref('int_complaint_months__counted') }} where list_code = 'all'
+  select * from {{ ref('int_complaint_months__counted') }}
 
 ),
 
