@@ -25,7 +25,7 @@ up: install ## Airflow UI, read API, pages and tendering sandbox on this machine
 	@.venv/bin/property-credit up
 
 stop: ## stop the embedded database
-	@.venv/bin/property-credit warehouse stop
+	@[ ! -x .venv/bin/property-credit ] || .venv/bin/property-credit warehouse stop
 
 test: install lint ## every test
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

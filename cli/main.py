@@ -195,10 +195,13 @@ def explain(
     output_format: Output = Format.TEXT,
 ) -> None:
     """Explain an enterprise's grade: every point, where it was lost, and the evidence."""
+    from scoring.errors import ScoringError
     from scoring.explain import UnknownEnterpriseError, print_explanation
     from scoring.explain import explain as explain_grade
+    from warehouse.migrate import migrate
 
-    with errors_for_people(UnknownEnterpriseError):
+    with errors_for_people(UnknownEnterpriseError, ScoringError):
+        migrate()
         found = explain_grade(uscc, as_of, run_id=run_id)
     if output_format is Format.JSON:
         print_json(found)
@@ -211,10 +214,14 @@ def fit(business_date: BusinessDate) -> None:
     """Estimate rates and stratum means from the warehouse; nights use them until the next fit."""
     from scoring.errors import ScoringError
     from scoring.fit import fit as fit_method
-    from warehouse.locks import LockedError, reading_marts
+    from warehouse.locks import reading_marts
+    from warehouse.migrate import migrate
 
-    with errors_for_people(ScoringError, LockedError), reading_marts():
-        console.print(f"fit {fit_method(business_date)} is stored and used from the next night on")
+    with errors_for_people(ScoringError):
+        migrate()
+        with reading_marts():
+            fitted = fit_method(business_date)
+        console.print(f"fit {fitted} is stored and used from the next night on")
 
 
 @app.command()
@@ -342,7 +349,8 @@ def warehouse_stop() -> None:
     from warehouse import embedded
     from warehouse.settings import get_settings
 
-    console.print("stopped" if embedded.stop(get_settings().data_dir) else "it was not running")
+    with errors_for_people():
+        console.print("stopped" if embedded.stop(get_settings().data_dir) else "it was not running")
 
 
 def main() -> None:

@@ -49,13 +49,16 @@ def models(
 ) -> None:
     """Show what every model and test of a night's build took, and whether the build was full or incremental and why."""
     from warehouse.connection import connect
+    from warehouse.migrate import migrate
 
-    with errors_for_people(), connect("pc_gatekeeper") as connection:
-        cursor = connection.cursor(row_factory=dict_row)
-        build = cursor.execute(BUILDS, {"business_date": business_date}).fetchone()
-        if build is None:
-            output.fail(f"nothing was built{f' for {business_date}' if business_date else ''} yet", code=2)
-        runs = cursor.execute(RUNS, build).fetchall()
+    with errors_for_people():
+        migrate()
+        with connect("pc_gatekeeper") as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            build = cursor.execute(BUILDS, {"business_date": business_date}).fetchone()
+            if build is None:
+                output.fail(f"nothing was built{f' for {business_date}' if business_date else ''} yet", code=2)
+            runs = cursor.execute(RUNS, build).fetchall()
     if output_format is Format.JSON:
         print_json({**build, "models": runs})
         return

@@ -105,14 +105,22 @@ def fail(message: str, *, code: int) -> NoReturn:
 @contextmanager
 def errors_for_people(*known: type[Exception]) -> Iterator[None]:
     """Turn the errors that people can act on into a message and an exit code; anything else is a defect and shows."""
+    import psycopg
+
     from warehouse.connection import SchemaError
     from warehouse.embedded import EmbeddedServerError
+    from warehouse.locks import LockedError
     from warehouse.stages import StoppedByGate
 
-    unusable: tuple[type[Exception], ...] = (EmbeddedServerError, SchemaError, *known)
+    unusable: tuple[type[Exception], ...] = (EmbeddedServerError, SchemaError, LockedError, *known)
     try:
         yield
     except StoppedByGate as error:
         fail(f"Stopped by a gate: {error}", code=1)
     except unusable as error:
         fail(str(error), code=2)
+    except psycopg.OperationalError as error:
+        if error.sqlstate:
+            raise
+        said = (str(error).strip().splitlines() or ["no answer"])[-1]
+        fail(f"the warehouse cannot be reached ({said}): is its server running, and is WAREHOUSE_URL right?", code=2)

@@ -93,7 +93,7 @@ def set_recipient(
 
     with errors_for_people(PublishingError):
         _ready()
-        change(name, title_zh=title, endpoint=endpoint, token_variable=token_variable)
+        change(name, title_zh=title, endpoint=endpoint, token_variable=token_variable, takes="notices")
     console.print(f"{name} is changed")
 
 
@@ -106,6 +106,6 @@ def remove_recipient(name: str) -> None:
 
     with errors_for_people(PublishingError):
         _ready()
-        remove(name)
+        remove(name, takes="notices")
         found = queue_notices()
     console.print(f"{name} gets nothing any more; {found.moved_count} notices moved, {found.unclaimed_count} wait")

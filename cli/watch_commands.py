@@ -48,7 +48,7 @@ def run_tick(
     from warehouse.migrate import migrate
     from warehouse.stages import StoppedByGate
 
-    as_of, said, failures = instant(at=at), [], []
+    as_of, said, failures = instant(at), [], []
 
     def listen(event: StepEvent) -> None:
         if event.seconds is not None:

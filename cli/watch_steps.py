@@ -6,7 +6,7 @@ Owns how they follow one another, for the DAG ``watch_complaints`` and for the c
 from datetime import date, datetime, timedelta
 
 from cli.steps import INPUTS, UndeliveredError, _is_done, _step, conclude_ingestion, left_over
-from warehouse.business_date import ZONE, arrival, end_of
+from warehouse.business_date import ZONE, arrival
 
 STAGE = "watch_complaints"
 FEED = "complaints"
@@ -17,9 +17,9 @@ def known_until(as_of: datetime) -> date:
     return (as_of - timedelta(microseconds=1)).astimezone(ZONE).date()
 
 
-def instant(business_date: date | None = None, *, at: datetime | None = None) -> datetime:
-    """Return what a tick judges at: ``at``, else the end of ``business_date``, else the present."""
-    return at or (end_of(business_date) if business_date else arrival())
+def instant(at: datetime | None) -> datetime:
+    """Return what a tick judges at: ``at``, else the present."""
+    return at or arrival()
 
 
 def pull_complaints(as_of: datetime) -> None:

@@ -2,7 +2,7 @@
 
 Wakes when grades have been published, or at 05:45 (Asia/Shanghai): both go by the grades that stand. The first night
 from the 25th on draws the next month, so one bad night only moves the draw by a day and offices have the last days of
-the month to plan. A month's targets are kept on its last night. Every other night finds nothing to do.
+the month to plan. A month's targets are kept on its last night. Other nights compare draws with what was inspected.
 
 **When the draw fails**: nothing was drawn, nothing was told to anybody. The message says what is missing (a mart, a
 grade without a sampling rate, the secret's file). Mend, clear the task; a month that is drawn is never drawn again by

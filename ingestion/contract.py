@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 FieldType = Literal["text", "date", "timestamp", "integer", "decimal", "boolean", "code", "uscc"]
 
-USCC_PATTERN = r"^[0-9A-HJ-NPQRTUWXY]{18}$"  # GB 32100-2015: no I, O, S, V, Z
 REGION_PATTERN = r"^[0-9]{6}$"
 STREET_PATTERN = r"^[0-9]{9}([0-9]{3})?$"
 LONG_TEXT = 20_000  # characters; the longest real letter seen has 5,000

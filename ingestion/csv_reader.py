@@ -30,12 +30,12 @@ BYTE_ORDER_MARK = "\ufeff".encode()
 csv.field_size_limit(sys.maxsize)
 
 
-def read(path: Path, profile: Profile, *, name: str | None = None, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Yield the rows below the header of ``path`` as blocks; ``name`` is what messages call the file.
+def read(path: Path, profile: Profile, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Yield the rows below the header of ``path`` as blocks.
 
     IngestionError when the file is empty, has no such header, unknown columns, or a quote that is never closed.
     """
-    name = name or path.name
+    name = path.name
     transcoder = Transcoder(profile.encoding)
     with path.open("rb") as stream:
         lines = _Lines(stream, transcoder, profile, block_bytes)

@@ -24,11 +24,11 @@ STORED = re.compile(rb"<v[^>]*>[^<]+</v>")
 WINDOW = 1 << 20
 
 
-def read(path: Path, profile: Profile, *, name: str | None = None) -> Iterator[Block]:
+def read(path: Path, profile: Profile) -> Iterator[Block]:
     """Yield the rows below the header of the profile's sheet; IngestionError when the workbook cannot be read."""
     import fastexcel
 
-    name = name or path.name
+    name = path.name
     _refuse_bomb(path, name)
     try:
         book = fastexcel.read_excel(path)

@@ -79,7 +79,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="the read API")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int, default=8200)
     arguments = parser.parse_args()
     uvicorn.run(served, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
 

@@ -41,7 +41,6 @@ FIELDS = (
     "notices",
     "reply",
 )
-TENDERING_FIELDS = tuple(name for name in FIELDS if name not in ("status_zh", "correction", "reply"))
 ENTRY_FIELDS = (
     "uscc",
     "enterprise_name",

@@ -5,7 +5,7 @@ Owns the table of subscribers. Secrets are not in it: a token stays in the envir
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -15,6 +15,8 @@ from publishing.errors import PublishingError
 from publishing.publish import PUBLISH_LOCK, queue_bodies
 from warehouse.business_date import arrival
 from warehouse.connection import connect
+
+Takes = Literal["grades", "notices"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
 _URL = re.compile(r"https?://[^/\s]+[^\s]*")
@@ -82,6 +84,7 @@ def change(
     endpoint: str | None = None,
     fields: Sequence[str] | None = None,
     token_variable: str | None = None,
+    takes: Takes = "grades",
 ) -> None:
     """Change what is given; rows that wait keep the fields they were queued with. PublishingError when unknown."""
     _check(endpoint=endpoint, fields=fields)
@@ -89,21 +92,22 @@ def change(
         changed = connection.execute(
             "update publishing.subscribers set title_zh = coalesce(%s, title_zh), endpoint = coalesce(%s, endpoint), "
             "fields = coalesce(%s, fields), token_variable = coalesce(%s, token_variable), failure_count = 0, "
-            "opened_at = null, opening_count = 0 where subscriber = %s and is_active",
-            (title_zh, endpoint, list(fields) if fields else None, token_variable, name),
+            "opened_at = null, opening_count = 0 where subscriber = %s and takes = %s and is_active",
+            (title_zh, endpoint, list(fields) if fields else None, token_variable, name, takes),
         )
         if changed.rowcount == 0:
-            raise PublishingError(_unknown(name))
+            raise PublishingError(_unknown(name, takes))
 
 
-def remove(name: str) -> None:
+def remove(name: str, takes: Takes = "grades") -> None:
     """Stop delivering to a subscriber; its deliveries and receipts stay. PublishingError when unknown."""
     with connect("pc_publishing") as connection:
         removed = connection.execute(
-            "update publishing.subscribers set is_active = false where subscriber = %s and is_active", (name,)
+            "update publishing.subscribers set is_active = false where subscriber = %s and takes = %s and is_active",
+            (name, takes),
         )
         if removed.rowcount == 0:
-            raise PublishingError(_unknown(name))
+            raise PublishingError(_unknown(name, takes))
 
 
 def deliveries(*, subscriber: str | None = None, status: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
@@ -175,5 +179,6 @@ def _check(*, endpoint: str | None, fields: Sequence[str] | None) -> None:
         raise PublishingError(f"unknown fields {', '.join(unknown)}: choose among {', '.join(FIELDS)}")
 
 
-def _unknown(name: str) -> str:
-    return f"there is no active subscriber {name!r}: `property-credit subscribers list` shows them"
+def _unknown(name: str, takes: Takes) -> str:
+    one = "subscriber" if takes == "grades" else "recipient"
+    return f"there is no active {one} {name!r}: `property-credit {one}s list` shows them"

@@ -23,7 +23,7 @@ def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, floa
         "standing": standing,
         "badge": badge(standing),
         "status_zh": labels.label(labels.STATUSES, standing["status_code"]),
-        "path": _path(facts, uscc, profile),
+        "path": _path(facts, profile),
         "profile": profile,
         "score": score,
         "spreads": _spreads(facts, score),
@@ -47,7 +47,7 @@ def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, floa
     }
 
 
-def _path(facts: Facts, uscc: str, profile: Row | None) -> list[dict[str, str]]:
+def _path(facts: Facts, profile: Row | None) -> list[dict[str, str]]:
     code = profile["region_code"] if profile and profile["region_code"] in facts.areas.names else facts.areas.root
     return [{"name": facts.areas.names[step], "href": f"../area/{step}.html"} for step in facts.areas.path(code)]
 

@@ -76,8 +76,8 @@ def build_public(business_date: date, folder: Path | None = None) -> tuple[Path,
     target = folder or get_settings().data_dir / "public" / f"{business_date:%Y-%m}"
     files = dict(public_files(public_facts(reading.read(reading.keep(business_date), []))))
     target.mkdir(parents=True, exist_ok=True)
-    for path in target.rglob("*"):
-        if path.is_file() and path.relative_to(target).as_posix() not in files:
+    for path in target.glob("grades-*.html"):  # pages that an earlier edition had more of; nothing else is ours
+        if path.name not in files:
             path.unlink()
     for name, content in files.items():
         partial = target / (name + ".partial")

@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What a replay found. ``input_sha256`` tells whether the inputs or the arithmetic came out otherwise."""
+    """What a replay found. ``is_same_input`` tells whether the inputs or the arithmetic came out otherwise."""
 
     run_id: str
     business_date: date

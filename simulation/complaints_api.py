@@ -171,7 +171,7 @@ def main() -> int:
     """Serve a store from the command line; 2 when there is none."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=8701)
+    parser.add_argument("--port", type=int, default=8500)
     chosen = parser.parse_args()
     try:
         serve(chosen.store, chosen.port)

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from supervision.alerts import PLATFORM
+from supervision.divisions import prefix
 from supervision.errors import SupervisionError
 from warehouse.connection import connect
 
@@ -59,7 +60,7 @@ def alerts(
     """Return the alerts, most severe and newest first; ``region`` covers everything below it (1502 or 150200: 包头)."""
     if state is not None and state not in STATES:
         raise SupervisionError(f"there is no state {state!r}; states are: {', '.join(STATES)}")
-    below = region.rstrip("0") + "%" if region else None
+    below = prefix(region) + "%" if region else None
     with connect("pc_supervision") as connection, connection.cursor(row_factory=dict_row) as cursor:
         wanted = {"state": state, "kind": kind, "region": below, "uscc": uscc}
         return cursor.execute(LIST, wanted).fetchall()

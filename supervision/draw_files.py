@@ -82,7 +82,7 @@ def write(
 
 
 def _table(made: Mapping[str, Any]) -> bytes:
-    """Return the visits as a CSV for people; no cell can run as a formula: all are codes of our own."""
+    """Return the visits as a CSV for people; cells that could run as formulas are quoted."""
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(HEADERS)
@@ -128,12 +128,19 @@ def verify(
     off. ``announcement_path``: what was announced before; then also that it promised these files. Raises
     SupervisionError when a file cannot be read.
     """
+    try:
+        return _verified(frame_path, draw_path, previous_path, announcement_path)
+    except (KeyError, TypeError, AttributeError) as error:
+        files = ", ".join(str(path) for path in (frame_path, draw_path, previous_path, announcement_path) if path)
+        raise SupervisionError(f"one of {files} lacks what a draw needs: {error!r}") from error
+
+
+def _verified(
+    frame_path: Path, draw_path: Path, previous_path: Path | None, announcement_path: Path | None
+) -> list[Check]:
     frame, made = read(frame_path, FRAME_FORMAT), read(draw_path, FORMAT)
     basis = made.get("seed_basis") or {}
-    try:
-        again = document(frame, str(made.get("seed")), basis)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SupervisionError(f"{frame_path} lacks what a draw needs: {error!r}") from error
+    again = document(frame, str(made.get("seed")), basis)
     different = sorted(name for name in again if again[name] != made.get(name))
     checks = [
         Check("frame 名单", again["frame_sha256"] == made.get("frame_sha256"), f"SHA-256 {again['frame_sha256']}"),

@@ -2,4 +2,4 @@
 
 
 class SupervisionError(ValueError):
-    """An alert or decision cannot be found or made as asked; the message says why and what to do."""
+    """What was asked for cannot be found or done; the message says why and what to do."""

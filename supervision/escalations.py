@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from supervision.divisions import prefix
 from warehouse.connection import connect
 
 
@@ -15,8 +16,6 @@ def escalations(*, region: str | None = None, is_open: bool = False, limit: int 
 
     ``region`` is a division's code (150000, 150200, 150203); ``limit`` the newest so many.
     """
-    prefix = region.rstrip("0") if region else ""
-    prefix += "0" * (len(prefix) % 2)
     with connect("pc_supervision") as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             """
@@ -27,5 +26,5 @@ def escalations(*, region: str | None = None, is_open: bool = False, limit: int 
             where starts_with(region_code, %(prefix)s) and (not %(is_open)s or closed_at is null)
             order by raised_at desc, due_at desc, escalation_id limit %(limit)s
             """,
-            {"prefix": prefix, "is_open": is_open, "limit": limit},
+            {"prefix": prefix(region), "is_open": is_open, "limit": limit},
         ).fetchall()

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from supervision.divisions import prefix
 from supervision.errors import SupervisionError
 from warehouse.connection import connect
 
@@ -31,7 +32,7 @@ def clocks(*, status: str | None = None, region: str | None = None) -> list[dict
     """Return clocks, the next to end first; without ``status`` the open ones. Raises SupervisionError for no status."""
     if status is not None and status not in STATUSES:
         raise SupervisionError(f"there is no status {status!r}; statuses are: {', '.join(STATUSES)}")
-    wanted = {"statuses": [status] if status else OPEN, "region": (region or "").rstrip("0") + "%"}
+    wanted = {"statuses": [status] if status else OPEN, "region": prefix(region) + "%"}
     with connect("pc_supervision") as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(CLOCKS, wanted).fetchall()
 

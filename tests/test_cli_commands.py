@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from warehouse.connection import connect
+from warehouse.locks import LockedError
+from warehouse.scratch import scratch_schemas
+from warehouse.settings import Settings, get_settings
 
 PROFILE = """
 feed: surveys
@@ -166,3 +169,32 @@ def test_warehouse_url__for_a_role__connects_as_that_role(warehouse_database):
     found = CliRunner().invoke(app, ["warehouse", "url", "--role", "pc_api"]).output.strip()
     with psycopg.connect(found) as connection:
         assert connection.execute("select current_user").fetchone() == ("pc_api",)
+
+
+@pytest.mark.parametrize(
+    "command", [["explain", "91350100M000100Y43"], ["models"], ["fit", "--business-date", "2026-10-31"]]
+)
+def test_command__server_is_not_there__says_what_to_check(command, monkeypatch):
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://postgres@127.0.0.1:1/property_credit")
+    get_settings.cache_clear()
+    done = CliRunner().invoke(app, command)
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    assert done.exit_code == 2 and "cannot be reached" in done.stderr and "WAREHOUSE_URL" in done.stderr, done.output
+
+
+def test_scratch_schemas__two_at_once_under_one_prefix__the_second_is_told_to_wait(warehouse_database):
+    with (
+        scratch_schemas("twice_"),
+        pytest.raises(LockedError, match="wait until it is done"),
+        scratch_schemas("twice_"),
+    ):
+        pass
+    with scratch_schemas("twice_"):
+        pass
+
+
+def test_settings__an_empty_variable__is_one_that_is_not_set(monkeypatch):
+    monkeypatch.setenv("PAGES_HTTPS", "")
+    monkeypatch.setenv("PAGES_SESSION_SECRET", "")
+    assert Settings().pages_https is False and Settings().pages_session_secret is None

@@ -113,9 +113,20 @@ def test_notice__never_tried__follows_a_recipient_that_is_added_and_comes_back_w
     assert queue_notices().moved_count == 1
     assert holders() == {notice: "kundulun"}
     assert f"kundulun/{notice}" in outbox()
-    subscribers.remove("kundulun")
+    subscribers.remove("kundulun", takes="notices")
     queue_notices()
     assert holders() == {notice: "supervision"}
+
+
+def test_change_and_remove__one_that_takes_something_else__is_not_found(two):
+    add(two[1])
+    for name, takes, command in (
+        ("tendering", "notices", "recipients list"),
+        ("kundulun", "grades", "subscribers list"),
+    ):
+        for call in (subscribers.remove, subscribers.change):
+            with pytest.raises(PublishingError, match=command):
+                call(name, takes=takes)
 
 
 def test_notice__tried_before__stays_with_its_recipient(two):
@@ -188,7 +199,7 @@ def test_queue__killed_before_its_commit__leaves_the_notice_waiting(two):
 
 
 def test_notice__nobody_takes_it__waits_and_is_counted(two):
-    subscribers.remove("supervision")
+    subscribers.remove("supervision", takes="notices")
     tell()
     assert queue_notices().unclaimed_count == 1
     add(two[1])

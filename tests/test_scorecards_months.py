@@ -130,7 +130,12 @@ def test_other_roles__readers_and_editions__are_refused(region, role):
 
 def test_public_edition__every_byte__holds_grades_status_and_kpis_only(region, tmp_path):
     """Searches all of it for what regulators alone may see; the same search finds it in the regulators' pages."""
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / "theirs.html").write_text("kept", encoding="utf-8")
+    (tmp_path / "public" / "grades-9.html").write_text("of a longer edition", encoding="utf-8")
     folder, count = public.build_public(NIGHT, tmp_path / "public")
+    assert (folder / "theirs.html").read_text("utf-8") == "kept"
+    (folder / "theirs.html").unlink()
     assert count == len(list(folder.iterdir())) == 3
     everything = b"".join(path.read_bytes() for path in sorted(folder.iterdir())).decode("utf-8-sig")
     with connect() as connection:

@@ -13,6 +13,7 @@ from cli.main import app
 from supervision import evaluation
 from supervision.alerts import PLATFORM, raise_alerts
 from supervision.decisions import alert, alerts, decide
+from supervision.divisions import prefix
 from supervision.errors import SupervisionError
 from warehouse.connection import connect
 from warehouse.transformation import PROJECT_DIR
@@ -158,6 +159,11 @@ def test_decide__something_missing_or_out_of_order__is_refused(candidates, state
 def test_decide__no_such_alert__says_where_to_look(candidates):
     with pytest.raises(SupervisionError, match="alerts list"):
         decide("nothing/1", "closed", by="F03", reason="x")
+
+
+def test_prefix__of_a_division__ends_at_a_level_and_not_within_one():
+    found = [prefix(region) for region in ("150000", "150200", "1502", "152530", "150203100", None)]
+    assert found == ["15", "1502", "1502", "152530", "150203100", ""]
 
 
 def test_alerts__of_a_region__covers_what_lies_below_it(candidates):

@@ -302,6 +302,15 @@ def test_verify__with_the_announcement__sees_a_promise_that_was_not_kept(files, 
     assert [check.name for check in red] == ["announced 公告"] and name in red[0].detail
 
 
+@pytest.mark.parametrize(
+    ("file", "lost"), [("frame.json", "grades"), ("draw.json", "month"), ("frame.json", "accounts")]
+)
+def test_verify__a_file_that_lacks_something__says_so(files, file, lost):
+    spoil(files / file, lambda document: document.pop(lost))
+    with pytest.raises(SupervisionError, match="lacks what a draw needs"):
+        draw_files.verify(files / "frame.json", files / "draw.json", None, files / "announcement.json")
+
+
 def test_verify__a_file_that_is_no_frame__says_so(tmp_path):
     (tmp_path / "x.json").write_text("{}", "utf-8")
     with pytest.raises(SupervisionError, match="not a document of format"):

@@ -51,11 +51,25 @@ def test_restore__into_an_empty_warehouse__rows_and_rights_are_back(warehouse_da
     register_batch()
     assert CliRunner().invoke(app, ["warehouse", "dump", str(tmp_path / "warehouse.dump")]).exit_code == 0
     another()
+    migrate()
+    with connection.connect() as opened:
+        opened.execute("create schema neighbour; create table neighbour.theirs (n integer)")
     done = CliRunner().invoke(app, ["warehouse", "restore", str(tmp_path / "warehouse.dump")])
     assert done.exit_code == 0 and "restored: 1 deliveries" in done.output, done.output
     assert batches("pc_gatekeeper") == [("b1",)]
+    with connection.connect() as opened:  # a schema that is not ours is left alone
+        assert opened.execute("select count(*) from neighbour.theirs").fetchone() == (0,)
     with connection.connect("pc_api") as opened, pytest.raises(psycopg.errors.InsufficientPrivilege):
         opened.execute("select * from raw.complaints")
+
+
+def test_schemas__that_a_restore_replaces__are_all_that_migrations_make(warehouse_database):
+    with connection.connect() as opened:
+        found = opened.execute(
+            "select nspname from pg_namespace"
+            " where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')"
+        ).fetchall()
+    assert sorted(backup.SCHEMAS) == sorted(name for (name,) in found)
 
 
 def test_restore__a_backup_of_older_code__is_brought_up_to_the_newest_migration(another, migrated_template, tmp_path):

@@ -133,6 +133,19 @@ def test_ensure_running__socket_taken_by_another_server__says_so(data_dir, monke
     embedded.stop(data_dir / "neighbour")
 
 
+def test_socket_dir__made_by_somebody_else_as_a_link__is_refused(tmp_path, monkeypatch):
+    home = tmp_path / ("far" * 40)
+    folder = embedded._socket_dir(home, create=False)
+    assert folder.parent == Path("/tmp")
+    (tmp_path / "trap").mkdir()
+    folder.symlink_to(tmp_path / "trap")
+    try:
+        with pytest.raises(embedded.EmbeddedServerError, match="belongs to another user"):
+            embedded._socket_dir(home)
+    finally:
+        folder.unlink()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a normal user, or be shut out of a folder")
 def test_ensure_running__as_a_normal_user__works_without_root(data_dir):
     data_dir.chmod(0o777)

@@ -16,6 +16,11 @@ from psycopg.conninfo import make_conninfo
 from warehouse import connection, embedded
 from warehouse.migrate import migrate
 
+SCHEMAS = (
+    *("raw", "quarantine", "ops", "staging", "intermediate", "marts", "dbt_checks"),
+    *("scoring", "publishing", "supervision", "scorecards"),
+)
+
 
 class BackupError(Exception):
     """A backup or a restore cannot be done; the message says why and what to do."""
@@ -78,12 +83,9 @@ def _count(opened: psycopg.Connection, table: str) -> int:
 
 
 def _take_away_what_migrations_made(opened: psycopg.Connection) -> None:
-    """Drop the project's schemas: an older file could not replace newer objects one by one."""
-    schemas = opened.execute(
-        "select nspname from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')"
-    ).fetchall()
-    for (name,) in schemas:
-        opened.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(name)))
+    """Drop the project's schemas, no others: an older file could not replace newer objects one by one."""
+    for name in SCHEMAS:
+        opened.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
     opened.execute("drop table public.alembic_version")
 
 

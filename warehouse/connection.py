@@ -52,7 +52,7 @@ def parameters(role: Role | None = None, *, database: str | None = None) -> dict
 
 
 def url(role: Role | None = None, *, database: str | None = None) -> str:
-    """Return a libpq URI (``postgresql://…``) for ``role``, as psql, ADBC and SQLAlchemy read it."""
+    """Return a libpq URI (``postgresql://…``) for ``role``, as psql and SQLAlchemy read it."""
     found = parameters(role, database=database)
     login = quote(found.pop("user", ""), safe="")
     password = found.pop("password", "")

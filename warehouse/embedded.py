@@ -11,6 +11,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -152,12 +153,12 @@ def _socket_dir(home: Path, *, create: bool = True) -> Path:
     if create:
         folder.mkdir(mode=0o700, exist_ok=True)
         user = _server_user()
-        owner = user.pw_uid if user else os.geteuid()
-        if folder.stat().st_uid != owner:
-            if not user:
-                raise EmbeddedServerError(
-                    f"{folder} belongs to another user ({_owner(folder)}); remove it or set DATA_DIR"
-                )
+        owner, found = user.pw_uid if user else os.geteuid(), folder.lstat()
+        # below /tmp anybody may have made it first: who owns the folder answers for the server
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
+            raise EmbeddedServerError(f"{folder} belongs to another user ({_owner(folder)}); remove it or set DATA_DIR")
+        folder.chmod(0o700)
+        if user and found.st_uid != owner:
             os.chown(folder, user.pw_uid, user.pw_gid)
     return folder
 

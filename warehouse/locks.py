@@ -49,6 +49,16 @@ def building_marts(*, wait: str = LONGEST_WAIT) -> Iterator[None]:
 
 
 @contextmanager
+def holding(name: str, taken: str) -> Iterator[None]:
+    """Hold the lock ``name`` while the block works. LockedError, saying ``taken``, when another process holds it."""
+    with connect("pc_gatekeeper", autocommit=True) as connection:
+        row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", (name,)).fetchone()
+        if not (row and row[0]):
+            raise LockedError(taken)
+        yield
+
+
+@contextmanager
 def _held(lock: LiteralString, verb: str, wait: str) -> Iterator[None]:
     with connect("pc_gatekeeper", autocommit=True) as connection:
         connection.execute("select set_config('lock_timeout', %s, false)", (wait,))

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import create_engine
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from warehouse import connection
 from warehouse.settings import get_settings
@@ -34,6 +34,8 @@ def migrate() -> str:
             command.upgrade(config, "head")
             _set_role_passwords(cast(psycopg.Connection, opened.connection.dbapi_connection))
             return str(opened.exec_driver_sql("select version_num from alembic_version").scalar_one())
+    except OperationalError as error:
+        raise cast(psycopg.OperationalError, error.orig) from error
     except ProgrammingError as error:
         raise connection.SchemaError(
             f"database {connection.parameters()['dbname']}: its tables are not those that the migrations left "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from psycopg import sql
 
 from warehouse.connection import connect
+from warehouse.locks import holding
 
 LAYERS = ("staging", "intermediate", "marts")
 
@@ -15,8 +16,13 @@ def scratch_schemas(prefix: str) -> Iterator[str]:
     """Make ``<prefix>staging``, ``<prefix>intermediate`` and ``<prefix>marts`` for a while; yield the marts' name.
 
     pc_dbt writes in them and pc_scoring reads the marts. What an earlier process left under the prefix goes first.
-    Two at once must use two prefixes.
+    LockedError when another process works under it.
     """
+    with holding(f"scratch {prefix}", f"another process works in the schemas {prefix}*: wait until it is done"):
+        yield from _made(prefix)
+
+
+def _made(prefix: str) -> Iterator[str]:
     _drop(prefix)
     with connect() as owner:
         for layer in LAYERS:

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     Folders are absolute once read; nothing is created by reading settings.
     """
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=None, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(default=PROJECT_ROOT / ".data", description="Everything a run makes.")
     warehouse_url: str | None = Field(

@@ -1,4 +1,4 @@
-"""The feeds, one contract a file; ``get`` and ``names`` are the registry."""
+"""The feeds, one contract a file; ``get`` and ``NAMES`` are the registry."""
 
 from importlib import import_module
 

@@ -146,11 +146,6 @@ def _availability(night: Night, code: str) -> str:
     return "counted" if (night.inputs.counts["indicator_code"] == code).any() else "not counted"
 
 
-def exit_code(found: Validation) -> int:
-    """Return 0 when no gate is missed, else 1: a check said no."""
-    return 1 if found.missed else 0
-
-
 def summary(found: Validation) -> str:
     """Return one line that says how many gates are met, missed and not measured."""
     met = sum(gate.status == MET for gate in found.gates)
