@@ -30,7 +30,8 @@ from warehouse.business_date import arrival
 from warehouse.settings import get_settings
 
 SESSION_SECONDS = 8 * 3600
-TRIES, TRY_SECONDS = 5, 300  # wrong passwords for one name or from one address before it has to wait
+TRIES = {"name": 5, "address": 50}  # wrong passwords before it has to wait; an office is often behind one address
+TRY_SECONDS = 300
 TRUSTED_SECONDS = 2.0  # how long a reader's row is believed: a removed reader is out after that
 DOWNLOADS = {".csv", ".xlsx", ".pdf"}
 TYPES = {
@@ -55,10 +56,10 @@ class Tries:
     """Wrong passwords of the last minutes, by name and by address."""
 
     def __init__(self) -> None:
-        self._wrong: dict[str, deque[float]] = defaultdict(deque)
+        self._wrong: dict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
-    def wait_seconds(self, *keys: str) -> int:
+    def wait_seconds(self, *keys: tuple[str, str]) -> int:
         """Return how long the next try has to wait; 0: not at all."""
         now = time.monotonic()
         with self._lock:
@@ -67,13 +68,14 @@ class Tries:
                 times = self._wrong[key]
                 while times and times[0] <= now - TRY_SECONDS:
                     times.popleft()
-                if len(times) >= TRIES:
-                    waits.append(times[0] + TRY_SECONDS - now)
+                limit = TRIES[key[0]]
+                if len(times) >= limit:
+                    waits.append(times[-limit] + TRY_SECONDS - now)
                 elif not times:
                     del self._wrong[key]
             return int(max(waits)) + (max(waits) > 0)
 
-    def add(self, *keys: str) -> None:
+    def add(self, *keys: tuple[str, str]) -> None:
         """Note a wrong password."""
         with self._lock:
             for key in keys:
@@ -188,7 +190,7 @@ def application() -> FastAPI:
         expected = request.session.get("token", "")
         if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
             return _form(request, 400, "登录页已过期，请重试。")
-        keys = (f"name:{name}", f"address:{request.client.host if request.client else ''}")
+        keys = (("name", name), ("address", request.client.host if request.client else ""))
         wait = gate.tries.wait_seconds(*keys)
         if wait:
             response = _form(request, 429, f"尝试次数过多，请 {wait} 秒后再试。")

@@ -6,6 +6,8 @@ import pytest
 from grade_rows import add_run, uscc
 from psycopg.types.json import Jsonb
 
+from ingestion.feeds import replies as feed
+from publishing import replies
 from publishing.errors import PublishingError
 from publishing.publish import publish
 from publishing.replies import set_reply
@@ -225,3 +227,8 @@ def test_reply__of_a_file_and_of_a_command__what_was_filed_later_stands():
     sent(None, on=NIGHT + timedelta(days=1))  # withdrawn: the command's older words do not come back
     night(3, {A: {}})
     assert [body["reply"] for body in bodies()] == ["文件一。", "命令。见91150203MA35W7J524号函。", "文件二。", None]
+
+
+def test_personal_numbers__in_a_reply__are_the_same_to_the_feed_and_to_the_desk():
+    core = replies._PERSONAL.pattern.removeprefix("(?<![0-9A-Za-z])").removesuffix("(?![0-9A-Za-z])")
+    assert core.startswith("(1[3-9]") and core in feed._PERSONAL

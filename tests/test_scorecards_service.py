@@ -213,10 +213,19 @@ def test_sign_in__wrong_password_unknown_name_and_forged_form__are_refused(servi
 def test_sign_in__too_many_wrong_passwords__have_to_wait_even_with_the_right_one(service, passwords):
     client = client_of(service)
     token = token_in(client.get("/sign-in").text)
-    for _ in range(pages_service.TRIES):
+    for _ in range(pages_service.TRIES["name"]):
         assert client.post("/sign-in", data={"name": "盟市", "password": "x" * 12, "token": token}).status_code == 401
     answer = client.post("/sign-in", data={"name": "盟市", "password": passwords["盟市"], "token": token})
     assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+
+
+def test_tries__of_one_office_behind_one_address__do_not_lock_its_neighbours_out_before_fifty():
+    tries, address = pages_service.Tries(), ("address", "10.0.0.1")
+    for number in range(pages_service.TRIES["address"]):
+        assert tries.wait_seconds(("name", "somebody else"), address) == 0
+        tries.add(("name", f"reader {number // 5}"), address)
+    assert tries.wait_seconds(("name", "reader 0"), ("address", "10.0.0.2")) > 0
+    assert tries.wait_seconds(("name", "somebody else"), address) > 0
 
 
 def test_cookie__signed__http_only_strict_and_worthless_when_changed(service, passwords, places):
