@@ -95,6 +95,7 @@
   {%- set written = {
     'int_complaints__attributed': ['complaint_id', 'int_complaints__touched'],
     'fct_complaints': ['complaint_id', 'int_complaints__touched'],
+    'int_complaints__placed': ['complaint_id', 'int_complaints__touched'],
     'int_complaint_events__measured': ['evidence_id', 'int_complaints__touched', 'complaint_id'],
     'int_inspection_lines__attributed': ['inspection_id, line_code', 'int_inspections__touched'],
     'fct_inspection_lines': ['inspection_id, line_code', 'int_inspections__touched'],

@@ -16,6 +16,7 @@ communities as (
 )
 
 select
+  complaints.complaint_id,
   complaints.region_code,
   complaints.community_id,
   communities.street_code,
