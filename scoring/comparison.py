@@ -99,7 +99,11 @@ def _graded(side: Side | None, loaded: LoadedMethod, stored: Fit | None, night: 
             side = Side(loaded, estimates, [])
     runs = [(f"{day}", day) for day, _, _ in reversed(side.nights)]
     grades: history.Grades = {
-        f"{day}": {uscc: (d.grade, d.grade_before_caps, (d.held or {}).get("until")) for uscc, d in decisions.items()}
+        f"{day}": {
+            uscc: (d.grade, d.grade_before_caps, held.get("until"), held.get("grade", d.grade_before_caps))
+            for uscc, d in decisions.items()
+            for held in [d.held or {}]
+        }
         for day, decisions, _ in side.nights
     }
     standings = history.standings_of(loaded.method, night, runs, grades)

@@ -48,7 +48,7 @@ def resolve(
                 score_without_disputed=other.score,
                 grade_without_disputed=other.grade,
             )
-            filed_on = min(objection.filed_on for objection in found.objections[uscc])
+            filed_on = max(objection.filed_on for objection in found.objections[uscc])
             decision = _freeze(method, decision, standings.get(uscc, Standing()), filed_on, business_date)
         resolved.append(decision)
     return resolved
@@ -66,14 +66,10 @@ def without_disputed(found: Inputs) -> Inputs:
         )
         .select(COUNT_COLUMNS)
     )
-    targets = {uscc: {objection.target_id for objection in filed} for uscc, filed in alone.objections.items()}
     return replace(
         alone,
         counts=counts,
-        caps={
-            uscc: [case for case in cases if case.evidence_id not in targets[uscc]]
-            for uscc, cases in alone.caps.items()
-        },
+        caps={uscc: [case for case in cases if not case.is_disputed] for uscc, cases in alone.caps.items()},
     )
 
 
@@ -81,7 +77,8 @@ def _freeze(method: Method, decision: Decision, standing: Standing, filed_on: da
     """Return the decision with the standing grade kept where a timely objection freezes the downgrade.
 
     Timely is an objection filed while the better grade still stands. A freeze ends on the day that was said when it
-    began: a further objection does not prolong it.
+    began: a further objection does not prolong it. ``filed_on``: of the newest open objection; an older one that is
+    overdue takes nothing from it.
     """
     rank = {code: index for index, code in enumerate(method.scale)}
     rule = method.objections
@@ -103,6 +100,7 @@ def _freeze(method: Method, decision: Decision, standing: Standing, filed_on: da
         held={
             "from": standing.grade,
             "reached": decision.grade,
+            "grade": standing.steady or standing.grade,
             "reason_zh": f"异议处理中，降级冻结至 {until}"
             + ("（次年放假安排未公布，按周一至周五推算）" * is_provisional),
             "reason_en": f"an objection is open: the downgrade is frozen until {until}"

@@ -25,6 +25,7 @@ class Standing:
 
     Attributes:
         grade: in force after the latest earlier run; None: none (never graded, or not rated then).
+        steady: the same without its caps and vetoes, which hysteresis goes on from: they bind and end at once.
         month_ends: what the score alone gave (``grade_before_caps``) in the last run of each calendar month before
             tonight's, newest first, without gaps; None where it was not rated.
         quarter_ends: the same by calendar quarter.
@@ -32,6 +33,7 @@ class Standing:
     """
 
     grade: str | None = None
+    steady: str | None = None
     month_ends: tuple[str | None, ...] = ()
     quarter_ends: tuple[str | None, ...] = ()
     frozen_until: date | None = None
@@ -119,7 +121,7 @@ def decide(
             before = grade_by_score(
                 method, score, bonus=sums.bonus[row], public=pct["public"], market=pct["market"], sure=sure.get(row)
             )
-        grade, status, held = _final(method, before, caps, standings.get(uscc, Standing()), score, pct)
+        grade, status, held = _final(method, before, caps, standings.get(uscc, Standing()), score, pct, sums.bonus[row])
         decisions.append(
             Decision(
                 grade=grade,
@@ -129,7 +131,8 @@ def decide(
                 market_pct=pct["market"],
                 bonus=sums.bonus[row],
                 certainty=sure.get(row),
-                is_key_supervision=score is not None and not reasons and score < method.key_supervision_below_score,
+                is_key_supervision=enterprise["is_listed_without_basis"] == "t"
+                or (score is not None and not reasons and score < method.key_supervision_below_score),
                 grade_before_caps=before,
                 held=held,
                 caps=caps,
@@ -296,36 +299,39 @@ def _final(
     standing: Standing,
     score: Decimal | None,
     pct: dict[str, Decimal | None],
+    bonus: Decimal,
 ) -> tuple[str | None, str, dict[str, str] | None]:
     """Return grade, status and what hysteresis held; caps bind at once, whatever the score did before."""
+    grade, held = None, None
+    if before is not None and score is not None:
+        grade, held = steady(
+            method, before, standing, (score, pct["public"] or Decimal(0), pct["market"] or Decimal(0)), bonus
+        )
     if any(cap["effect"] == "no_grade" for cap in caps):
-        return None, NO_GRADE, None
+        return None, NO_GRADE, held
     rank = {code: index for index, code in enumerate(method.scale)}
     limits = [
-        cap["effect"].removeprefix("at_most_") for cap in caps if before or method.caps[cap["code"]].binds_not_rated
+        cap["effect"].removeprefix("at_most_") for cap in caps if grade or method.caps[cap["code"]].binds_not_rated
     ]
-    if before is None or score is None:
-        return (max(limits, key=rank.__getitem__), RATED, None) if limits else (None, NOT_RATED, None)
-    margin = (score, pct["public"] or Decimal(0), pct["market"] or Decimal(0))
-    grade, held = steady(method, before, standing, margin)
-    worst = max([grade, *limits], key=rank.__getitem__)
-    return worst, RATED, held
+    found = [*limits, *([grade] if grade else [])]
+    return (max(found, key=rank.__getitem__), RATED, held) if found else (None, NOT_RATED, None)
 
 
 def steady(
-    method: Method, before: str, standing: Standing, reached: tuple[Decimal, Decimal, Decimal]
+    method: Method, before: str, standing: Standing, reached: tuple[Decimal, Decimal, Decimal], bonus: Decimal
 ) -> tuple[str, dict[str, str] | None]:
     """Return the grade after hysteresis and, where it was held, from what, to what and why (§7).
 
     An upgrade goes as far as every one of the last ``upgrade_quarters`` quarters (tonight's among them) reached. A
     downgrade by score goes one step further wherever ``downgrade_months`` months (tonight's among them) were all below
     the step, or tonight is ``downgrade_at_once_points`` below its minimum of the score or of a pillar's percentage.
+    ``reached``: score, P% and M%; a grade that does not count the bonus is not held by it either.
     """
     rule = method.hysteresis
     rank = {code: index for index, code in enumerate(method.scale)}
-    if standing.grade is None or standing.grade not in rank or standing.grade == before:
+    if standing.steady is None or standing.steady not in rank or standing.steady == before:
         return before, None
-    step = rank[standing.grade]
+    step = rank[standing.steady]
     if rank[before] < step:
         needed = rule.upgrade_quarters - 1
         past = [rank.get(code or "", len(rank)) for code in standing.quarter_ends[:needed]]
@@ -336,7 +342,7 @@ def steady(
         needed = rule.downgrade_months - 1
         past = [rank.get(code or "", -1) for code in standing.month_ends[:needed]]
         lasting = min(past, default=len(rank)) if len(past) == needed else -1
-        while step < rank[before] and (lasting > step or _shortfall(method, method.grades[step], reached)):
+        while step < rank[before] and (lasting > step or _shortfall(method, method.grades[step], reached, bonus)):
             step += 1
         why = (
             f"因分数降级须连续 {rule.downgrade_months} 个月或低 {rule.downgrade_at_once_points} 分以上",
@@ -345,9 +351,11 @@ def steady(
     grade = method.scale[step]
     if grade == before:
         return grade, None
-    return grade, {"from": standing.grade, "reached": before, "reason_zh": why[0], "reason_en": why[1]}
+    return grade, {"from": standing.steady, "reached": before, "grade": grade, "reason_zh": why[0], "reason_en": why[1]}
 
 
-def _shortfall(method: Method, grade: Grade, reached: tuple[Decimal, Decimal, Decimal]) -> bool:
-    short = max(least - value for least, value in zip(grade.minima(), reached, strict=True))
+def _shortfall(method: Method, grade: Grade, reached: tuple[Decimal, Decimal, Decimal], bonus: Decimal) -> bool:
+    score, *pct = reached
+    counted = score if grade.counts_bonus else score - bonus
+    short = max(least - value for least, value in zip(grade.minima(), (counted, *pct), strict=True))
     return short >= method.hysteresis.downgrade_at_once_points

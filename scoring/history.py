@@ -28,7 +28,12 @@ RUNS = """
       )
     order by runs.business_date desc, runs.recorded_at desc, runs.run_id
 """
-GRADES = "select uscc, grade, grade_before_caps, held ->> 'until' from scoring.grades where run_id = %s"
+# what hysteresis goes on from: the grade it held, else what the score gave; a run of before that was kept: the grade
+GRADES = """
+    select uscc, grade, grade_before_caps, held ->> 'until',
+      coalesce(held ->> 'grade', case when held is null then grade_before_caps else grade end)
+    from scoring.grades where run_id = %s
+"""
 
 
 Grades = dict[str, dict[str, tuple[str | None, ...]]]  # by run and enterprise
@@ -69,7 +74,8 @@ def standings_of(
 ) -> dict[str, Standing]:
     """Return what stands before ``business_date`` after ``runs`` (newest first) that are not stored: a what-if.
 
-    ``grades``: by run and enterprise: grade, what the score alone gave, last day of a freeze (ISO text).
+    ``grades``: by run and enterprise: grade, what the score alone gave, last day of a freeze (ISO text), the grade that
+    hysteresis goes on from.
     """
     if not runs:
         return {}
@@ -94,9 +100,10 @@ def _looked_at(
 def _standings(grades: Grades, newest: str, month_runs: list[str], quarter_runs: list[str]) -> dict[str, Standing]:
     found: dict[str, Standing] = {}
     for uscc in sorted({uscc for by_uscc in grades.values() for uscc in by_uscc}):
-        grade, _, frozen_until = grades[newest].get(uscc, (None, None, None))
+        grade, _, frozen_until, steady = grades[newest].get(uscc, (None, None, None, None))
         found[uscc] = Standing(
             grade=grade,
+            steady=steady,
             frozen_until=date.fromisoformat(frozen_until) if frozen_until else None,
             month_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in month_runs),
             quarter_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in quarter_runs),

@@ -27,7 +27,7 @@ ENTERPRISES: LiteralString = """
     select uscc, enterprise_name, trim_scale(service_months::numeric) as service_months,
       trim_scale(household_months::numeric) as household_months,
       trim_scale(protected_household_months_ratio::numeric) as protected_ratio, inspection_count,
-      survey_response_count
+      survey_response_count, is_listed_without_basis
     from {marts}.mart_scoring__enterprises
     order by uscc collate "C"
 """
@@ -43,7 +43,7 @@ EVIDENCE: LiteralString = """
     order by indicator_code collate "C", uscc collate "C", weight desc, event_on desc, evidence_id collate "C"
 """
 CAPS: LiteralString = """
-    select uscc, cap_code, evidence_id, starts_on, ends_on, basis, authority_name, decision_no
+    select uscc, cap_code, evidence_id, starts_on, ends_on, basis, authority_name, decision_no, is_disputed
     from {marts}.mart_scoring__caps
     order by uscc collate "C", cap_code collate "C", evidence_id collate "C"
 """
@@ -82,7 +82,10 @@ COUNT_COLUMNS = ("indicator_code", "uscc", "stratum_code", "window_months", "num
 
 @dataclass(frozen=True)
 class CapCase:
-    """A final decision that caps or vetoes; ``ends_on`` is the last day it binds (None: until cured)."""
+    """A final decision that caps or vetoes.
+
+    ``ends_on`` is the last day it binds (None: until cured); ``is_disputed``: it would fall with the open objections.
+    """
 
     code: str
     evidence_id: str
@@ -91,6 +94,7 @@ class CapCase:
     basis: str | None
     authority_name: str | None
     decision_no: str | None
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,7 @@ def read_inputs(connection: psycopg.Connection, *, marts: str = "marts") -> Inpu
                 basis=row["basis"],
                 authority_name=row["authority_name"],
                 decision_no=row["decision_no"],
+                is_disputed=row["is_disputed"] == "t",
             ),
         ),
         available_feeds=frozenset(feeds.filter(pl.col("is_available") == "t")["feed"]),

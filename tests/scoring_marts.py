@@ -17,13 +17,13 @@ TABLES = """
       marts.mart_scoring__feeds;
     create table marts.mart_scoring__enterprises (uscc text, enterprise_name text, service_months numeric,
       household_months numeric, protected_household_months_ratio numeric, inspection_count integer,
-      survey_response_count integer, project_count integer, region_code text);
+      survey_response_count integer, project_count integer, region_code text, is_listed_without_basis boolean);
     create table marts.mart_scoring__indicator_counts (uscc text, indicator_code text, stratum_code text,
       window_months integer, numerator numeric, denominator numeric);
     create table marts.mart_scoring__indicator_evidence (uscc text, indicator_code text, evidence_id text,
       evidence_feed text, event_on date, weight numeric, summary_code text);
     create table marts.mart_scoring__caps (uscc text, cap_code text, evidence_id text, starts_on date, ends_on date,
-      basis text, authority_name text, decision_no text);
+      basis text, authority_name text, decision_no text, is_disputed boolean);
     create table marts.mart_scoring__stratum_months (stratum_code text, month date, complaint_count integer,
       household_months numeric);
     create table marts.mart_scoring__feeds (feed text, is_available boolean, latest_known_on date,
@@ -94,7 +94,8 @@ class Firm:
     inspections: int = 4
     responses: int = 300
     counts: dict = field(default_factory=lambda: dict(GOOD))
-    caps: list = field(default_factory=list)  # (cap code, evidence id, starts on, ends on)
+    listed_without_basis: bool = False
+    caps: list = field(default_factory=list)  # (cap code, evidence id, starts on, ends on[, is disputed])
     evidence: list = field(default_factory=list)  # (indicator, evidence id, weight)
     objections: list = field(default_factory=list)  # (objection id, target type, target id, filed on)
     disputed: dict = field(default_factory=dict)  # like counts: the part that the objections dispute
@@ -108,13 +109,13 @@ def write_marts(firms, *, feeds=FEEDS, reverse=False):
     for firm in firms:
         rows["enterprises"].append(
             (firm.uscc, firm.name, firm.service_months, firm.household_months, firm.protected, firm.inspections)
-            + (firm.responses, 20, "150203")
+            + (firm.responses, 20, "150203", firm.listed_without_basis)
         )
         rows["counts"] += [(firm.uscc, code, *row) for code, found in firm.counts.items() for row in found]
         rows["disputed"] += [(firm.uscc, code, *row) for code, found in firm.disputed.items() for row in found]
         rows["objections"] += [(firm.uscc, *objection) for objection in firm.objections]
         rows["records"] += [(firm.uscc, *record) for record in firm.records]
-        rows["caps"] += [(firm.uscc, *cap, "依据", "某局", "文号1") for cap in firm.caps]
+        rows["caps"] += [(firm.uscc, *cap[:4], "依据", "某局", "文号1", *(cap[4:] or [False])) for cap in firm.caps]
         rows["evidence"] += [
             (firm.uscc, code, evidence_id, "complaints", BUSINESS_DATE, weight, "x")
             for code, evidence_id, weight in firm.evidence
@@ -175,6 +176,7 @@ def inputs_of(firms, *, feeds=FEEDS):
                 "protected_ratio": [str(firm.protected) for firm in firms],
                 "inspection_count": [str(firm.inspections) for firm in firms],
                 "survey_response_count": [str(firm.responses) for firm in firms],
+                "is_listed_without_basis": ["t" if firm.listed_without_basis else "f" for firm in firms],
             }
         ),
         counts=frame("counts"),
@@ -188,7 +190,8 @@ def inputs_of(firms, *, feeds=FEEDS):
         ),
         caps={
             firm.uscc: [
-                CapCase(code, evidence, start, end, "依据", "某局", "文号1") for code, evidence, start, end in firm.caps
+                CapCase(code, evidence, start, end, "依据", "某局", "文号1", *disputed)
+                for code, evidence, start, end, *disputed in firm.caps
             ]
             for firm in firms
         },

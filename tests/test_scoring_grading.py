@@ -25,6 +25,8 @@ A_COUNTS = GOOD | {
     "P08": [("all", 12, 26, 30)],
     "P01": [("all", 36, 3, 20)],
 }
+# less than two points below an AA
+CLOSE = GOOD | {code: A_COUNTS[code] for code in ("M03", "M06", "P06", "P08")} | {"M13": [("all", 12, 48, 60)]}
 
 
 def one(counts=None, *, standing=None, **fields):
@@ -244,37 +246,63 @@ REACHED_A = (Decimal("84.5"), Decimal(85), Decimal(84))
     ("before", "standing", "reached", "grade"),
     [
         # upgrades need the quarter before as well
-        ("AA", Standing("A", quarter_ends=("AA",)), None, "AA"),
-        ("AA", Standing("A", quarter_ends=("A",)), None, "A"),
-        ("AA", Standing("A", quarter_ends=()), None, "A"),
-        ("AA", Standing("A", quarter_ends=(None,)), None, "A"),
-        ("AA", Standing("B", quarter_ends=("A",)), None, "A"),
+        ("AA", Standing("A", "A", quarter_ends=("AA",)), None, "AA"),
+        ("AA", Standing("A", "A", quarter_ends=("A",)), None, "A"),
+        ("AA", Standing("A", "A", quarter_ends=()), None, "A"),
+        ("AA", Standing("A", "A", quarter_ends=(None,)), None, "A"),
+        ("AA", Standing("B", "B", quarter_ends=("A",)), None, "A"),
         # downgrades need the month before as well, or two points
-        ("A", Standing("AA", month_ends=("A",)), REACHED_A, "A"),
-        ("A", Standing("AA", month_ends=("AA",)), REACHED_A, "AA"),
-        ("A", Standing("AA", month_ends=()), REACHED_A, "AA"),
-        ("A", Standing("AA", month_ends=("AA",)), (Decimal("83.00"), Decimal(85), Decimal(84)), "A"),
-        ("A", Standing("AA", month_ends=("AA",)), (Decimal("83.01"), Decimal(85), Decimal(84)), "AA"),
-        ("A", Standing("AA", month_ends=("AA",)), (Decimal(86), Decimal(92), Decimal(78)), "A"),
-        ("B", Standing("AA", month_ends=("AA",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "A"),
-        ("B", Standing("AA", month_ends=("A",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "A"),
-        ("B", Standing("AA", month_ends=("B",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "B"),
+        ("A", Standing("AA", "AA", month_ends=("A",)), REACHED_A, "A"),
+        ("A", Standing("AA", "AA", month_ends=("AA",)), REACHED_A, "AA"),
+        ("A", Standing("AA", "AA", month_ends=()), REACHED_A, "AA"),
+        ("A", Standing("AA", "AA", month_ends=("AA",)), (Decimal("83.00"), Decimal(85), Decimal(84)), "A"),
+        ("A", Standing("AA", "AA", month_ends=("AA",)), (Decimal("83.01"), Decimal(85), Decimal(84)), "AA"),
+        ("A", Standing("AA", "AA", month_ends=("AA",)), (Decimal(86), Decimal(92), Decimal(78)), "A"),
+        ("B", Standing("AA", "AA", month_ends=("AA",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "A"),
+        ("B", Standing("AA", "AA", month_ends=("A",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "A"),
+        ("B", Standing("AA", "AA", month_ends=("B",)), (Decimal("69.5"), Decimal(70), Decimal(69)), "B"),
         # nothing stood before
-        ("AA", Standing(None, quarter_ends=("B",)), None, "AA"),
+        ("AA", Standing(None, None, quarter_ends=("B",)), None, "AA"),
         ("B", Standing(), None, "B"),
     ],
 )
 def test_hysteresis__earlier_months_and_quarters__decide(before, standing, reached, grade):
-    found, held = grading.steady(METHOD, before, standing, reached or (Decimal(90), Decimal(90), Decimal(90)))
+    found, held = grading.steady(
+        METHOD, before, standing, reached or (Decimal(90), Decimal(90), Decimal(90)), Decimal(0)
+    )
     assert found == grade
-    assert (held is None) == (found == before)
+    assert (held is None) == (found == before) and (held is None or held["grade"] == grade)
+
+
+def test_hysteresis__bonus__holds_no_grade_that_does_not_count_it():
+    standing, reached = Standing("AA", "AA", month_ends=("AA",)), (Decimal("84.9"), Decimal(85), Decimal(84))
+    assert (
+        grading.steady(METHOD, "A", standing, reached, Decimal("1.9"))[0] == "A"
+    )  # 83.00 without it: two points below
+    assert grading.steady(METHOD, "A", standing, reached, Decimal("1.8"))[0] == "AA"
+    lower = Standing("A", "A", month_ends=("A",))  # A counts it
+    assert grading.steady(METHOD, "B", lower, (Decimal("69"), Decimal(70), Decimal(69)), Decimal(3))[0] == "A"
 
 
 def test_hysteresis__veto__binds_at_once():
-    standing = Standing("AA", month_ends=("AA",), quarter_ends=("AA",))
+    standing = Standing("AA", "AA", month_ends=("AA",), quarter_ends=("AA",))
     assert one(standing=standing, caps=[("V5", "e1", BUSINESS_DATE, None)]).grade == "B"
 
 
 def test_hysteresis__veto_over__grade_returns_at_once():
-    standing = Standing("B", month_ends=("AA",), quarter_ends=("AA",))
+    standing = Standing("B", "AA", month_ends=("AA",), quarter_ends=("AA",))
     assert one(standing=standing).grade == "AA"
+
+
+def test_hysteresis__under_a_cap__goes_on_from_the_grade_without_it():
+    standing = Standing("A", "AA", month_ends=("AA",), quarter_ends=("A",))
+    capped = one(counts=A_COUNTS, standing=standing, caps=[("C1", "e1", BUSINESS_DATE, None)])
+    assert capped.grade == "A" and capped.grade_before_caps == "A"
+    close = one(counts=CLOSE, standing=standing, caps=[("C1", "e1", BUSINESS_DATE, None)])
+    assert close.grade == "A" and close.held["grade"] == "AA"  # one month below AA holds it; the cap is another matter
+    assert one(counts=CLOSE, standing=Standing("A", close.held["grade"], month_ends=("AA",))).grade == "AA"
+
+
+def test_key_supervision__listed_without_basis__whatever_the_score():
+    assert one(listed_without_basis=True).is_key_supervision and not one().is_key_supervision
+    assert one(listed_without_basis=True, service_months=3).is_key_supervision

@@ -13,7 +13,7 @@ USCC, OTHER = "91150200AAAAAAAAA1", "91150200BBBBBBBBB2"
 FILED = date(2026, 10, 20)
 UNTIL = date(2026, 11, 17)  # 20 working days later
 OBJECTION = ("Y1", "complaint", "c1", FILED)
-AA = Standing(grade="AA", month_ends=("B",), quarter_ends=("B",))
+AA = Standing(grade="AA", steady="AA", month_ends=("B",), quarter_ends=("B",))
 
 
 def one(*, standing=AA, business_date=BUSINESS_DATE, **fields):
@@ -40,19 +40,32 @@ def test_freeze__its_last_day_and_the_next__ends(night, grade):
 
 def test_freeze__a_second_objection_later__does_not_prolong_it():
     later = ("Y2", "grade", "x", UNTIL)
-    standing = Standing(grade="AA", month_ends=("B",), quarter_ends=("B",), frozen_until=UNTIL)
+    standing = Standing(grade="AA", steady="AA", month_ends=("B",), quarter_ends=("B",), frozen_until=UNTIL)
     assert one(objections=[later], standing=standing)[0].held["until"] == UNTIL.isoformat()
     assert one(objections=[later], standing=standing, business_date=UNTIL + timedelta(days=1))[0].grade == "B"
+
+
+def test_freeze__an_old_objection_that_is_overdue__does_not_take_a_new_one_its_freeze():
+    old = ("Y0", "complaint", "c0", date(2026, 8, 3))
+    assert one(objections=[old, OBJECTION])[0].held["until"] == UNTIL.isoformat()
+    assert one(objections=[old])[0].grade == "B"
+
+
+def test_freeze__its_end__leaves_the_steady_grade_to_hysteresis():
+    assert one()[0].held["grade"] == "AA"
+    capped = Standing(grade="A", steady="AA", month_ends=("B",), quarter_ends=("B",))
+    frozen = one(standing=capped)[0]
+    assert frozen.grade == "A" and frozen.held["grade"] == "AA"
 
 
 @pytest.mark.parametrize(("cap", "grade"), [("V2", "AA"), ("V4", "B"), ("V1", None)])
 def test_freeze__vetoes__hold_back_v2_but_never_v1_and_v4(cap, grade):
     case = (cap, "r1", date(2026, 10, 1), date(2027, 9, 30))
-    assert one(counts=dict(GOOD), caps=[case], standing=Standing(grade="AA"))[0].grade == grade
+    assert one(counts=dict(GOOD), caps=[case], standing=Standing(grade="AA", steady="AA"))[0].grade == grade
 
 
 def test_freeze__nothing_better_stands__changes_nothing():
-    for standing in (Standing(), Standing(grade="B")):
+    for standing in (Standing(), Standing(grade="B", steady="B")):
         assert one(standing=standing)[0].grade == "B"
 
 
@@ -72,10 +85,12 @@ def test_scores__with_and_without_the_disputed_items__are_both_kept_and_no_point
 
 
 def test_scores__a_disputed_record_under_a_cap__is_left_out_of_the_grade_without_it():
-    case = ("V2", "r1", date(2026, 10, 1), None)
+    cases = [("V2", "r1", date(2026, 10, 1), None, True), ("C2", "J1/F01", date(2026, 10, 1), None, False)]
     objection = ("Y1", "public_credit", "r1", FILED)
-    decision, _ = one(counts=dict(GOOD), caps=[case], objections=[objection], standing=Standing())
+    decision, _ = one(counts=dict(GOOD), caps=cases[:1], objections=[objection], standing=Standing())
     assert (decision.grade, decision.grade_without_disputed) == ("B", "AA")
+    other, _ = one(counts=dict(GOOD), caps=cases, objections=[objection], standing=Standing())
+    assert (other.grade, other.grade_without_disputed) == ("B", "A")
     assert decision.score_without_disputed == decision.score and isinstance(decision.score, Decimal)
 
 

@@ -43,14 +43,20 @@ objections as (
 
 ),
 
--- a repeat comes after the first complaint did, and within the limit after that was closed
+-- a repeat comes after the first complaint did, within the limit after that was closed, and is itself confirmed to be
+-- the property enterprise's
 repeated as (
 
   select distinct complaints.complaint_id
   from complaints
   inner join {{ ref('stg_complaints') }} as later
     on later.repeat_of_id = complaints.complaint_id
+  left join objections
+    on objections.target_id = later.complaint_id
   where later.status_code <> 'withdrawn'
+    and later.is_confirmed
+    and later.responsible_party_code = 'property'
+    and objections.target_id is null
     and later.submitted_at > complaints.submitted_at
     and later.submitted_at <= complaints.closed_at + interval '{{ var("repeat_within_days") }} days'
 

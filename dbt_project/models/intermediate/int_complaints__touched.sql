@@ -57,6 +57,12 @@ keys as (
   union
   select target_id from overturned
   union
+  -- a repeat that was overturned is none
+  select before.repeat_of_id
+  from before
+  inner join overturned
+    on overturned.target_id = before.complaint_id
+  union
   -- a day that had not come yet had no manager
   select complaint_id from before where submitted_on > {{ previous_business_date() }}
 

@@ -1,6 +1,7 @@
 -- Public credit records with their weight tonight. A record that was repaired, revoked or overturned by an objection
 -- weighs 0 from that date on; one that is not final weighs nothing yet. How long an act counts is said by its tier and
--- the indicator's window alone; is_ended is for states that end: a listing, a judgment performed, a refusal given up.
+-- the indicator's window alone. is_ended says that a state is over: a listing, a judgment performed, a refusal given up;
+-- an act is done and never ends.
 with records as (
 
   select
@@ -43,7 +44,8 @@ aged as (
       and coalesce(records.repaired_on > {{ business_date() }}, true)
       and coalesce(records.revoked_on > {{ business_date() }}, true)
       and objections.target_id is null as is_standing,
-    coalesce(records.ended_on <= {{ business_date() }}, false) as is_ended
+    records.record_type_code in ('serious_dishonesty', 'judgment', 'inspection_refusal')
+      and coalesce(records.ended_on <= {{ business_date() }}, false) as is_ended
   from records
   left join objections
     on objections.target_id = records.record_id

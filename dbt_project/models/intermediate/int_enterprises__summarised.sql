@@ -39,12 +39,31 @@ service as (
 
   select
     uscc,
-    min(starts_on) as first_served_on,
-    max(ends_on) as last_served_on,
     count(distinct community_id) filter (where ends_on >= {{ business_date() }}) as project_count,
     count(distinct community_id) filter (where ends_on > {{ months_ago(window_months('P01')) }})
       as recent_project_count
   from spells
+  group by uscc
+
+),
+
+-- days on which an enterprise had any community, as stretches without a gap
+stretches as (
+
+  select
+    uscc,
+    unnest(range_agg(daterange(starts_on, ends_on + 1))) as days
+  from spells
+  group by uscc
+
+),
+
+served as (
+
+  select
+    uscc,
+    sum({{ months_between('lower(days)', 'upper(days)') }}) as service_months
+  from stretches
   group by uscc
 
 ),
@@ -100,10 +119,7 @@ responses as (
 select
   enterprises.uscc,
   enterprises.enterprise_name,
-  case
-    when service.uscc is null then 0
-    else round(({{ months_between('service.first_served_on', 'service.last_served_on + 1') }})::numeric, 4)
-  end as service_months,
+  coalesce(round(served.service_months::numeric, 4), 0) as service_months,
   coalesce(households.household_months, 0) as household_months,
   coalesce(round(households.protected_household_months / nullif(households.household_months, 0), 6), 0)
     as protected_household_months_ratio,
@@ -115,6 +131,8 @@ select
 from enterprises
 left join service
   on service.uscc = enterprises.uscc
+left join served
+  on served.uscc = enterprises.uscc
 left join households
   on households.uscc = enterprises.uscc
 left join inspections

@@ -41,27 +41,50 @@ mediations as (
 
 ),
 
--- the register's state: off the abnormal list for at least twelve months and the annual report (due 30 June) filed
-register_states as (
+-- The report of a year is due by 30 June of the next (企业信息公示暂行条例 第八条), the first one in the year after the
+-- enterprise was founded. A register that has no date of anybody's report sends none: it says nothing about reports.
+annual_reports as (
 
   select
     uscc,
+    annual_report_filed_on as filed_on,
+    due_on,
+    bool_or(annual_report_filed_on is not null) over ()
+      and coalesce(established_on < date_trunc('year', due_on::timestamp)::date, true) as is_due
+  from enterprises
+  cross join (
+    select (date_trunc('year', {{ business_date() }} - interval '6 months') + interval '6 months')::date - 1 as due_on
+  ) as latest
+
+),
+
+-- the register's state: off the abnormal list for at least twelve months, and the annual report filed in time. A report
+-- filed in the half-year after its day was late; one of the next spring is taken for the next year's.
+register_states as (
+
+  select
+    enterprises.uscc,
     'P12' as indicator_code,
     {{ window_months('P12') }} as window_months,
-    uscc as evidence_id,
+    enterprises.uscc as evidence_id,
     'all' as stratum_code,
     'enterprises' as evidence_feed,
-    coalesce(listed_on, {{ business_date() }}) as event_on,
+    coalesce(enterprises.listed_on, {{ business_date() }}) as event_on,
     case
-      when listing_status_code = 'listed' then 0
-      when to_char({{ business_date() }}, 'MMDD') > '0630'
-        and annual_report_filed_on < date_trunc('year', {{ business_date() }}::timestamp)::date then 0
-      when listing_status_code = 'cured' and {{ in_window('delisted_on', window_months('P12')) }} then 0.5
+      when enterprises.listing_status_code = 'listed' then 0
+      when reports.is_due and coalesce(reports.filed_on < date_trunc('year', reports.due_on::timestamp)::date, true) then 0
+      when enterprises.listing_status_code = 'cured'
+        and {{ in_window('enterprises.delisted_on', window_months('P12')) }} then 0.5
+      when reports.is_due and reports.filed_on > reports.due_on
+        and reports.filed_on < date_trunc('year', reports.due_on::timestamp) + interval '1 year'
+        and {{ in_window('reports.filed_on', window_months('P12')) }} then 0.5
       else 1
     end::numeric as numerator,
     1::numeric as denominator,
-    listing_status_code as summary_code
+    enterprises.listing_status_code as summary_code
   from enterprises
+  inner join annual_reports as reports
+    on reports.uscc = enterprises.uscc
 
 ),
 

@@ -1,6 +1,7 @@
 -- Vetoes and caps that are in force tonight, from final decisions only. ends_on is the last day one binds, empty where
 -- it binds until cured. V2 lasts until repaired: its tier's minimum of twelve months comes before any repair.
--- C2: overdue orders, or escalations that supervision has recorded; none is inferred from a clock.
+-- C2: overdue orders, or escalations that supervision has recorded; none is inferred from a clock. is_disputed: the case
+-- would not be there if every open objection were upheld.
 {%- set caps = var('caps') %}
 with enterprises as (
 
@@ -8,7 +9,7 @@ with enterprises as (
 
 ),
 
--- V1, V2, V7 last until they are repaired, revoked or ended; what is no longer standing binds nobody
+-- V1 and V7 last until they end, V2 until it is repaired; what is no longer standing binds nobody
 records as (
 
   select
@@ -16,6 +17,16 @@ records as (
     coalesce(shown_from, decided_on) as shown_on
   from {{ ref('int_credit_records__weighted') }}
   where is_standing and not is_ended
+
+),
+
+disputed as (
+
+  select
+    uscc,
+    target_type_code,
+    target_id
+  from {{ ref('int_objections__open') }}
 
 ),
 
@@ -29,11 +40,20 @@ lines as (
 complaints as (
 
   select
-    uscc,
-    complaint_id,
-    escalated_on
-  from {{ ref('int_complaints__attributed') }}
-  where is_countable and protection_weight > 0 and {{ in_window('submitted_on', window_months('M03')) }}
+    complaints.uscc,
+    complaints.complaint_id,
+    complaints.escalated_on,
+    exists (
+      select 1
+      from disputed
+      where disputed.uscc = complaints.uscc
+        and disputed.target_type_code = 'complaint'
+        and disputed.target_id = complaints.complaint_id
+    ) as is_disputed
+  from {{ ref('int_complaints__attributed') }} as complaints
+  where complaints.is_countable
+    and complaints.protection_weight > 0
+    and {{ in_window('complaints.submitted_on', window_months('M03')) }}
 
 ),
 
@@ -53,13 +73,19 @@ decided as (
     '{{ cap }}' as cap_code,
     record_id as evidence_id,
     decided_on as starts_on,
-    {% if months %}(decided_on + interval '{{ months }} months')::date - 1{% else %}null::date{% endif %} as ends_on,
+    {% if months -%}
+    (decided_on + interval '{{ months }} months')::date - 1
+    {%- elif cap in ('V1', 'V7') -%}
+    ended_on - 1
+    {%- else -%}
+    null::date
+    {%- endif %} as ends_on,
     legal_basis as basis,
     authority_name,
     decision_no
   from records
   where record_type_code = '{{ record_type }}'
-  {%- if cap == 'V1' %} and legal_basis is not null and decision_no is not null{% endif %}
+  {%- if cap == 'V1' %} and legal_basis is not null and decision_no is not null and authority_name is not null{% endif %}
   union all
   {% endfor -%}
   -- a larger accident (较大及以上) binds longer
@@ -118,7 +144,14 @@ in_force as (
     basis,
     authority_name,
     decision_no,
-    cap_code = 'V6' and coalesce(starts_on < previous_starts_on + {{ reach }}, false) as is_repeat
+    cap_code = 'V6' and coalesce(starts_on < previous_starts_on + {{ reach }}, false) as is_repeat,
+    exists (
+      select 1
+      from disputed
+      where disputed.uscc = neighbours.uscc
+        and disputed.target_type_code = 'public_credit'
+        and disputed.target_id = neighbours.evidence_id
+    ) as is_disputed
   from neighbours
   where coalesce(ends_on >= {{ business_date() }}, true)
     or cap_code = 'V6' and next_starts_on < starts_on + {{ reach }} and next_ends_on >= {{ business_date() }}
@@ -136,7 +169,14 @@ overdue_orders as (
     '整改逾期超过{{ caps.C2.overdue_days_over }}日' as basis,
     authority_code as authority_name,
     inspection_id as decision_no,
-    false as is_repeat
+    false as is_repeat,
+    exists (
+      select 1
+      from disputed
+      where disputed.uscc = lines.uscc
+        and disputed.target_type_code = 'inspection'
+        and disputed.target_id in (lines.inspection_id, lines.inspection_id || '/' || lines.line_code)
+    ) as is_disputed
   from lines
   where order_due_on + {{ caps.C2.overdue_days_over }} < {{ business_date() }} and coalesce(rectified_on > {{ business_date() }}, true)
 
@@ -147,7 +187,9 @@ escalation_totals as (
   select
     uscc,
     count(*) as complaint_count,
-    count(escalated_on) as escalated_count
+    count(escalated_on) as escalated_count,
+    count(*) filter (where not is_disputed) as undisputed_count,
+    count(escalated_on) filter (where not is_disputed) as undisputed_escalated_count
   from complaints
   group by uscc
 
@@ -166,7 +208,11 @@ escalations as (
       || round(100.0 * escalation_totals.escalated_count / escalation_totals.complaint_count, 1) || '%' as basis,
     null as authority_name,
     complaints.complaint_id as decision_no,
-    false as is_repeat
+    false as is_repeat,
+    complaints.is_disputed
+      or escalation_totals.undisputed_escalated_count < {{ caps.C2.escalations_from }}
+      or escalation_totals.undisputed_escalated_count
+      <= {{ caps.C2.escalated_ratio_over }} * escalation_totals.undisputed_count as is_disputed
   from complaints
   inner join escalation_totals
     on escalation_totals.uscc = complaints.uscc
@@ -181,7 +227,8 @@ newest_escalations as (
   select
     escalations.*,
     row_number() over (
-      partition by escalations.uscc order by escalations.starts_on desc, escalations.evidence_id
+      partition by escalations.uscc
+      order by escalations.is_disputed, escalations.starts_on desc, escalations.evidence_id
     ) as case_rank
   from escalations
 
@@ -202,7 +249,8 @@ unioned as (
     basis,
     authority_name,
     decision_no,
-    is_repeat
+    is_repeat,
+    is_disputed
   from newest_escalations
   where case_rank <= 20
 
@@ -217,7 +265,8 @@ select
   unioned.basis,
   unioned.authority_name,
   unioned.decision_no,
-  unioned.is_repeat
+  unioned.is_repeat,
+  unioned.is_disputed
 from unioned
 inner join enterprises
   on enterprises.uscc = unioned.uscc
