@@ -224,7 +224,9 @@ def publish_grades(business_date: date) -> None:
         report = publish(run_id, business_date)
         note.is_new = report.is_new
         note.message = (
-            f"publication {report.publication_id}: {report.change_count} grades changed"
+            f"publication {report.publication_id}: {report.change_count} versions"
+            + f", with the list of {report.list_id}" * bool(report.list_id)
+            + f", {report.waiting_count} changes of grade wait for the next quarter's list" * bool(report.waiting_count)
             if report.is_new
             else f"run {run_id} is published already"
         )

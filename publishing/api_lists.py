@@ -12,6 +12,7 @@ from publishing.models import ListNames, MethodDocument, Proof, PublicKeys, Sign
 from publishing.problems import ProblemError
 from publishing.service import Published, Uscc, requires, respond, service
 from publishing.snapshot import Snapshot
+from warehouse import quarters
 
 router = APIRouter()
 AnyKey = Annotated[Caller, Depends(requires(*GRADES))]
@@ -24,8 +25,17 @@ _LISTS = """
     where publication_id <= %(newest)s order by publication_id desc, kind, list_id limit %(limit)s
 """
 _LIST = "select * from publishing.lists where list_id = %(list_id)s"
+# what came after a quarter's list: every document of its quarter, and each later one that corrects an entry of it
 _LATER = """
-    select list_id, document::json ->> 'as_of' as as_of from publishing.lists
+    select list_id, document::json ->> 'as_of' as as_of,
+      exists (
+        select from publishing.log_leaves as correcting
+        join publishing.log_leaves as listed
+          on listed.list_id = %(list_id)s and listed.uscc = correcting.uscc
+          and listed.version_no = (correcting.entry::json ->> 'version_no')::integer - 1
+        where correcting.list_id = lists.list_id and (correcting.entry::json ->> 'is_correction')::boolean
+      ) as is_correcting
+    from publishing.lists
     where kind = 'publication' and publication_id > %(publication_id)s order by publication_id
 """
 _HEADS = """
@@ -94,8 +104,12 @@ def get_list(
     row = found[0]
     later = []
     if row["kind"] == "quarter":
-        rows = service().fetch(_LATER, {"publication_id": row["publication_id"]})
-        later = [one["list_id"] for one in rows if log.quarter_of(date.fromisoformat(one["as_of"])) == period]
+        rows = service().fetch(_LATER, {"publication_id": row["publication_id"], "list_id": period})
+        later = [
+            one["list_id"]
+            for one in rows
+            if one["is_correcting"] or quarters.quarter_of(date.fromisoformat(one["as_of"])) == period
+        ]
     return respond(request, {**log.list_file(row, _keys()), "later": later}, snapshot.age)
 
 

@@ -15,6 +15,7 @@ STATUS = {
 NOTICES = {
     "objection_open": ("异议处理中", "an objection is being decided"),
     "takeover_protection": ("接管保护期", "in the protection period after a take-over"),
+    "evaluation_refused": ("未按规定参评", "refuses a lawful inspection or enrolment"),
 }
 CORRECTIONS = {
     "objection_upheld": ("异议成立", "an objection was upheld"),
@@ -62,6 +63,7 @@ def body(
     valid_from: date,
     standing: Mapping[str, Any] | None,
     corrections: Sequence[Mapping[str, Any]],
+    keeps_grade: bool = False,
 ) -> dict[str, Any]:
     """Return the body of the next version of one enterprise.
 
@@ -72,25 +74,20 @@ def body(
         valid_from: first day the version binds.
         standing: the body that stands, with its version_no; None when nothing was published of it.
         corrections: decisions read tonight that correct what stands, newest last; empty for an ordinary version.
+        keeps_grade: the grade of tonight does not bind yet: the one that stands stays, with its reasons and basis.
     """
     is_recomputed = standing is not None and standing["valid_from"] >= valid_from.isoformat()
     is_correction = standing is not None and (bool(corrections) or is_recomputed)
-    status = graded["status_code"]
     return {
         "uscc": graded["uscc"],
         "enterprise_name": graded["enterprise_name"],
-        "grade": graded["grade"],
-        "status_code": status,
-        "status_zh": STATUS[status][0],
-        "method_version": graded["method_version"],
+        **(_kept(standing) if keeps_grade and standing else _given(graded)),
         "valid_from": valid_from.isoformat(),
         "valid_to": None,
         "version_no": (standing["version_no"] if standing else 0) + 1,
         "is_correction": is_correction,
         "correction": _correction(corrections) if is_correction else None,
         "supersedes": _reference(standing) if standing else None,
-        "reasons": _reasons(graded) if status == "not_rated" else [],
-        "basis": _basis(graded) if status == "serious_dishonesty" else [],
         "notices": [_notice(row) for row in notices],
         "reply": reply,
     }
@@ -114,6 +111,23 @@ def _identity(whole: Mapping[str, Any]) -> tuple[Any, ...]:
         found["basis"],
         found["notices"],
     )
+
+
+def _given(graded: Mapping[str, Any]) -> dict[str, Any]:
+    status = graded["status_code"]
+    return {
+        "grade": graded["grade"],
+        "status_code": status,
+        "status_zh": STATUS[status][0],
+        "method_version": graded["method_version"],
+        "reasons": _reasons(graded) if status == "not_rated" else [],
+        "basis": _basis(graded) if status == "serious_dishonesty" else [],
+    }
+
+
+def _kept(standing: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**_EMPTY, **standing, "status_zh": STATUS[standing["status_code"]][0]}
+    return {name: found[name] for name in ("grade", "status_code", "status_zh", "method_version", "reasons", "basis")}
 
 
 def _correction(corrections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -95,6 +95,34 @@ _DETAIL = {
         "held": None,
         "caps": [],
         "not_rated_reasons": [],
+        "preview": {
+            "list_id": "2027-Q1",
+            "binds_from": "2027-01-01",
+            "preview_from": "2026-12-18",
+            "grade": "AA",
+            "status_code": "rated",
+        },
+        "top_reasons": [
+            {
+                "indicator_code": "M03",
+                "points_lost": "0.88",
+                "reason_zh": "24小时解决率 86.1%（解决 412／有效 474，收缩后），得 3.12／4 分",
+                "reason_en": "resolved within 24 h 86.1 % (resolved 412 / valid 474, shrunk): 3.12 of 4 points",
+            }
+        ],
+        "lift": {
+            "lost": [{"indicator_code": "M03", "points": "0.88"}],
+            "records": [
+                {
+                    "record_id": "GX00007",
+                    "record_type_code": "penalty",
+                    "tier_code": "general",
+                    "shown_on": "2026-09-10",
+                    "repairable_from": "2026-12-10",
+                }
+            ],
+            "next": None,
+        },
         "indicators": [
             {
                 "indicator_code": "M03",

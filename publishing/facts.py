@@ -23,6 +23,10 @@ NOTICES: LiteralString = """
     select uscc, kind_code, min(starts_on) as starts_on, max(ends_on) as ends_on
     from marts.mart_publishing__notices group by uscc, kind_code order by uscc collate "C", kind_code
 """
+OBJECTED_ON: LiteralString = """
+    select uscc, array_agg(starts_on) as filed_on
+    from marts.mart_publishing__notices where kind_code = 'objection_open' group by uscc
+"""
 REGIONS: LiteralString = """
     select uscc, array_agg(region_code order by region_code) as region_codes
     from marts.mart_publishing__regions group by uscc
@@ -42,11 +46,13 @@ class Facts:
 
     ``unseen``: every decision that no publication has seen; ``corrections``: those of them that correct what stands,
     which are the ones known since the last publication (older ones were there before corrections were kept).
+    ``objected_on``: when the open objections were filed.
     """
 
     corrections: dict[str, list[dict[str, Any]]]
     unseen: list[dict[str, Any]]
     notices: dict[str, list[dict[str, Any]]]
+    objected_on: dict[str, list[date]]
     regions: dict[str, list[str]]
     replies: dict[str, str | None]
 
@@ -61,6 +67,7 @@ def read_facts(connection: Connection, business_date: date) -> Facts:
         corrections=_grouped(corrections),
         unseen=unseen,
         notices=_grouped(_rows(connection, "notices", NOTICES)),
+        objected_on={row["uscc"]: row["filed_on"] for row in _rows(connection, "notices", OBJECTED_ON)},
         regions={row["uscc"]: row["region_codes"] for row in _rows(connection, "regions", REGIONS)},
         replies=_replies(connection, business_date),
     )

@@ -7,7 +7,6 @@ is a later document that names what it replaces.
 
 import hashlib
 import json
-from datetime import date
 from typing import Any
 
 from psycopg import Connection
@@ -21,17 +20,8 @@ LIST_FORMAT, HEAD_FORMAT = "property-credit-list/1", "property-credit-tree-head/
 INCLUSION_FORMAT, CONSISTENCY_FORMAT = "property-credit-inclusion/1", "property-credit-consistency/1"
 
 
-def quarter_of(day: date) -> str:
-    """Return the quarter of a day.
-
-    >>> quarter_of(date(2026, 11, 1))
-    '2026-Q4'
-    """
-    return f"{day.year}-Q{(day.month + 2) // 3}"
-
-
-def append_publication(connection: Connection, publication_id: int) -> list[str]:
-    """Append what ``publication_id`` added, and the quarter's list when it is due; return the ids of the documents.
+def append_publication(connection: Connection, publication_id: int, due_list: str | None) -> list[str]:
+    """Append what ``publication_id`` added, and the quarter's list that is due; return the ids of the documents.
 
     Runs in the publication's transaction. Raises PublishingError when the signing key is missing.
     """
@@ -51,14 +41,12 @@ def append_publication(connection: Connection, publication_id: int) -> list[str]
             order by publication_id, uscc collate "C", version_no
             """
         ).fetchall()
-        quarter = quarter_of(found["as_of"])
-        is_due = not cursor.execute("select 1 from publishing.lists where list_id = %s", (quarter,)).fetchone()
         standing = (
             cursor.execute(
                 "select uscc, enterprise_name, grade, status_code, method_version, valid_from, version_no, "
                 'is_correction from publishing.current_grades order by uscc collate "C"'
             ).fetchall()
-            if is_due
+            if due_list
             else []
         )
     key = signing.current(connection)
@@ -67,9 +55,9 @@ def append_publication(connection: Connection, publication_id: int) -> list[str]
     )
     names = [f"publication-{publication_id}"]
     _append(connection, tree, key, found, names[0], "publication", fresh)
-    if is_due:
-        names.append(quarter)
-        _append(connection, tree, key, found, quarter, "quarter", standing)
+    if due_list:
+        names.append(due_list)
+        _append(connection, tree, key, found, due_list, "quarter", standing)
     return names
 
 

@@ -38,7 +38,8 @@ class Decision(BaseModel):
 
 
 class Notice(BaseModel):
-    """A state that stands beside the grade: objection_open 异议处理中 · takeover_protection 接管保护期."""
+    """A state that stands beside the grade: objection_open 异议处理中 · takeover_protection 接管保护期 ·
+    evaluation_refused 未按规定参评."""
 
     code: str
     zh: str
@@ -84,7 +85,7 @@ class Grade(BaseModel):
     supersedes: Superseded | None = Field(default=None, description="被替代的版本")
     reasons: list[Reason] | None = Field(default=None, description="暂不评级原因")
     basis: list[Decision] | None = Field(default=None, description="严重失信依据")
-    notices: list[Notice] | None = Field(default=None, description="异议处理中、接管保护期")
+    notices: list[Notice] | None = Field(default=None, description="异议处理中、接管保护期、未按规定参评")
     reply: str | None = Field(default=None, description="企业声明 – right of reply.", max_length=200)
 
 
@@ -116,7 +117,10 @@ class EnterpriseDetail(BaseModel):
     """Everything an enterprise and its regulators see of a grade."""
 
     grade: Grade
-    detail: dict[str, Any] = Field(description="得分、各指标得分与理由、封顶 – points, reasons, caps.")
+    detail: dict[str, Any] = Field(
+        description="得分、各指标得分与理由、封顶、下期名单预告、最早可修复日 – points, reasons, caps, the preview of "
+        "the next list, what would lift the grade and the earliest repair date of each record."
+    )
     region_codes: list[str] = Field(description="服务区划 – divisions it serves in, those above included.")
     data: DataAge
 
@@ -135,7 +139,10 @@ class SignedList(BaseModel):
     signature: dict[str, str] = Field(description="Ed25519")
     tree_head: dict[str, Any] = Field(description="日志根 – signed head of the log after this list (RFC 9162).")
     keys: list[dict[str, Any]] = Field(description="公钥与轮换声明 – public keys and how each follows the one before.")
-    later: list[str] = Field(description="此后更正 – later documents of the period; a list itself never changes.")
+    later: list[str] = Field(
+        description="此后更正 – later documents of the quarter, and later ones that correct an entry; "
+        "a list itself never changes."
+    )
     data: DataAge
 
 

@@ -1,9 +1,9 @@
 """Make one scoring run the current one: publication, versions, outbox and the signed log in a single transaction.
 
-Owns what counts as a change and when a grade starts to bind. Must not send anything (``publishing.relay`` does).
+Owns what becomes a version; when a grade begins to bind is ``publishing.binding``'s. Must not send anything
+(``publishing.relay`` does).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from publishing import details, log
+from publishing import binding, details, log
 from publishing.content import body, chosen, differs
 from publishing.errors import PublishingError
 from publishing.facts import Facts, read_facts
@@ -26,8 +26,9 @@ PUBLISH_LOCK = 20260501
 class PublicationReport:
     """What a publication did. Counts are enterprises.
 
-    ``is_new`` is False when the run had been published before. ``absent_count``: enterprises whose published grade
-    stands although tonight's run does not name them.
+    ``is_new`` is False when the run had been published before. ``waiting_count``: enterprises whose grade of tonight
+    is another than the published one and waits for the next quarter's list. ``absent_count``: enterprises whose
+    published grade stands although tonight's run does not name them. ``list_id``: the quarter's list that came with it.
     """
 
     run_id: str
@@ -38,13 +39,27 @@ class PublicationReport:
     change_count: int
     correction_count: int = 0
     unchanged_count: int = 0
+    waiting_count: int = 0
     absent_count: int = 0
+    list_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a publication adds: the bodies of new versions, and of those that keep a grade the run that gave it."""
+
+    bodies: list[dict[str, Any]]
+    kept_runs: dict[str, str]
+    waiting_count: int
 
 
 def publish(run_id: str, business_date: date) -> PublicationReport:
-    """Publish the grades of ``run_id`` that differ from what stands, and queue them for every subscriber.
+    """Publish what differs from what stands, and queue it for every subscriber.
 
-    A grade binds from the day after ``business_date``: the night that computed it ran when that day had ended.
+    Ordinary changes of grade come with the quarter's list; a first grade, a veto that begins or ends, an upheld
+    objection, a repair and a revocation come at once (``publishing.binding``), and so do notices, replies and names,
+    beside the grade that stands. What is published binds from the day after ``business_date``: the night that computed
+    it ran when that day had ended.
     A version that replaces one with the same first day is a correction, and so is one that an upheld objection or a
     repair brings about, even where the grade stays. The same run again changes nothing.
 
@@ -58,16 +73,17 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
             return known
         method_version = _check_run(connection, run_id, business_date)
         _check_order(connection, run_id, business_date)
-        standing = _standing(connection)
+        rule = binding.read_rule(connection, business_date, method_version)
         facts = read_facts(connection, business_date)
         graded = _graded(connection, run_id)
-        versions = _changes(graded, standing, facts, business_date + timedelta(days=1))
+        changes = _changes(graded, rule, facts)
+        versions = changes.bodies
         publication_id = _insert_publication(connection, run_id, business_date, method_version, len(versions))
-        _insert_versions(connection, publication_id, versions)
+        _insert_versions(connection, publication_id, run_id, changes)
         _queue(connection, publication_id, versions)
         _insert_corrections(connection, publication_id, facts, versions)
-        details.replace(connection, publication_id, run_id, facts.regions)
-        log.append_publication(connection, publication_id)
+        details.replace(connection, publication_id, run_id, facts.regions, binding.next_list(business_date))
+        log.append_publication(connection, publication_id, rule.due_list)
         return PublicationReport(
             run_id=run_id,
             publication_id=publication_id,
@@ -77,7 +93,9 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
             change_count=len(versions),
             correction_count=sum(version["is_correction"] for version in versions),
             unchanged_count=len(graded) - len(versions),
-            absent_count=len(standing.keys() - {row["uscc"] for row in graded}),
+            waiting_count=changes.waiting_count,
+            absent_count=len(rule.standing.keys() - {row["uscc"] for row in graded}),
+            list_id=rule.due_list,
         )
 
 
@@ -125,14 +143,6 @@ def _check_order(connection: Connection, run_id: str, business_date: date) -> No
         )
 
 
-def _standing(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Return the body that stands of every enterprise, with the number of its version."""
-    return {
-        row[0]: {**row[2], "version_no": row[1]}
-        for row in connection.execute("select uscc, version_no, body from publishing.current_grades")
-    }
-
-
 def _graded(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
@@ -142,25 +152,30 @@ def _graded(connection: Connection, run_id: str) -> list[dict[str, Any]]:
         ).fetchall()
 
 
-def _changes(
-    graded: list[dict[str, Any]], standing: Mapping[str, dict[str, Any]], facts: Facts, valid_from: date
-) -> list[dict[str, Any]]:
-    """Return the bodies of the versions to add, by credit code."""
-    found = []
+def _changes(graded: list[dict[str, Any]], rule: binding.Rule, facts: Facts) -> Changes:
+    """Return what to add, in order of code."""
+    found: list[dict[str, Any]] = []
+    kept, waiting = {}, 0
     for row in graded:
         code = row["uscc"]
-        before = standing.get(code)
+        before = rule.standing.get(code)
+        corrections = facts.corrections.get(code, ()) if before else ()
+        binds = rule.binds(row, is_corrected=bool(corrections), objected_on=facts.objected_on.get(code, ()))
         new = body(
             row,
             notices=facts.notices.get(code, ()),
             reply=facts.replies.get(code),
-            valid_from=valid_from,
+            valid_from=rule.business_date + timedelta(days=1),
             standing=before,
-            corrections=facts.corrections.get(code, ()) if before else (),
+            corrections=corrections,
+            keeps_grade=not binds,
         )
-        if before is None or (facts.corrections.get(code)) or differs(new, before):
+        if before is None or corrections or differs(new, before):
             found.append(new)
-    return found
+        if before and not binds:
+            kept[code] = before["run_id"]
+            waiting += (row["grade"], row["status_code"]) != (new["grade"], new["status_code"])
+    return Changes(found, kept, waiting)
 
 
 def _insert_publication(
@@ -179,18 +194,19 @@ def _insert_publication(
     return int(row[0])
 
 
-def _insert_versions(connection: Connection, publication_id: int, versions: list[dict[str, Any]]) -> None:
+def _insert_versions(connection: Connection, publication_id: int, run_id: str, changes: Changes) -> None:
     names = ("uscc", "version_no", "enterprise_name", "grade", "status_code", "method_version", "valid_from")
     with (
         connection.cursor() as cursor,
         cursor.copy(
             "copy publishing.grade_versions (publication_id, uscc, version_no, enterprise_name, grade, status_code, "
-            "method_version, valid_from, is_correction, body) from stdin"
+            "method_version, valid_from, is_correction, body, run_id) from stdin"
         ) as copy,
     ):
-        for version in versions:
+        for version in changes.bodies:
             values = (version[name] for name in names)
-            copy.write_row((publication_id, *values, version["is_correction"], Jsonb(version)))
+            graded_by = changes.kept_runs.get(version["uscc"], run_id)
+            copy.write_row((publication_id, *values, version["is_correction"], Jsonb(version), graded_by))
 
 
 def _queue(connection: Connection, publication_id: int, versions: list[dict[str, Any]]) -> None:

@@ -1,12 +1,14 @@
 """What an enterprise's page shows: its grade, points lost with evidence, trends, what would lift it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from scorecards import charts, labels
 from scorecards.facts import Facts, Row
 from scorecards.figures import figure
 from scorecards.grades import badge
+from warehouse import quarters
 
 EVIDENCE_SHOWN = 20
 
@@ -26,10 +28,13 @@ def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, floa
         "path": _path(facts, profile),
         "profile": profile,
         "score": score,
+        "preview": _preview(facts, standing, score),
         "spreads": _spreads(facts, score),
         "pillars": _pillars(facts, uscc, score, places),
         "caps": _caps(score, places),
-        "not_rated_reasons": [reason["reason_zh"] for reason in score["not_rated_reasons"]] if score else [],
+        "not_rated_reasons": [reason["reason_zh"] for reason in score["not_rated_reasons"]]
+        if score and standing["status_code"] == "not_rated"
+        else [],
         "objections": [
             {**one, "target_zh": facts.word("target_type", one["target_type_code"])}
             for one in (score["objections"] if score else [])
@@ -44,6 +49,19 @@ def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, floa
         "funnel": _funnel(facts, uscc, funnel),
         "served": _served(facts, uscc),
         "root_name": facts.areas.names[facts.areas.root],
+    }
+
+
+def _preview(facts: Facts, standing: Row, score: Row | None) -> Row | None:
+    """Return the grade that the next quarter's list would bring, if it is another than the published one."""
+    if not score or (score["grade"], score["status_code"]) == (standing["grade"], standing["status_code"]):
+        return None
+    binds_from = quarters.next_quarter_on(facts.publication["business_date"] + timedelta(days=1))
+    return {
+        "badge": badge(score),
+        "binds_from": binds_from,
+        "preview_from": quarters.preview_from(binds_from),
+        "reasons": [reason["reason_zh"] for reason in score["not_rated_reasons"]],
     }
 
 

@@ -141,9 +141,10 @@ def read(edition_id: str, share: Sequence[str] | None = None) -> Facts:
             scores=keyed(
                 _rows(
                     connection,
-                    "select uscc, score, public_pct, market_pct, bonus_points, certainty_ratio, is_key_supervision, "
-                    "grade_before_caps, held, caps, not_rated_reasons, objections, score_without_disputed, "
-                    "grade_without_disputed, lift from scoring.grades where run_id = %s order by uscc",
+                    "select uscc, grade, status_code, score, public_pct, market_pct, bonus_points, certainty_ratio, "
+                    "is_key_supervision, grade_before_caps, held, caps, not_rated_reasons, objections, "
+                    "score_without_disputed, grade_without_disputed, lift "
+                    "from scoring.grades where run_id = %s order by uscc",
                     run_id,
                 ),
                 "uscc",

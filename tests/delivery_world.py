@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from itertools import count
 
 import httpx
-from grade_rows import add_run, uscc
+from grade_rows import add_run, by_veto, uscc
 
 from publishing import sandbox_process
 from publishing.circuit import CircuitPolicy
@@ -31,7 +31,7 @@ def fresh_code() -> str:
 def publish_night(day: int, grades: dict[str, str]) -> None:
     """Publish the grades of a night."""
     on = FIRST + timedelta(days=day)
-    publish(add_run(on, {code: {"grade": grade} for code, grade in grades.items()}), on)
+    publish(add_run(on, {code: by_veto(grade, f"V{day}") for code, grade in grades.items()}), on)
 
 
 def received(url: str, code: str) -> list[tuple[str, str, int]]:

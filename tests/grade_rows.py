@@ -18,6 +18,12 @@ def uscc(number: int) -> str:
     return head + ALPHABET[-weighted % 31]
 
 
+def by_veto(grade: str, code: str = "V6") -> dict:
+    """Return the fields of a grade that a veto decides: it binds the next day, others with the quarter's list."""
+    words = {"reason_zh": "否决", "reason_en": "veto", "until": None, "decisions": [], "evidence_ids": []}
+    return {"grade": grade, "caps": Jsonb([{"code": code, "effect": f"at_most_{grade}", **words}])}
+
+
 def add_run(business_date: date, grades: dict[str, dict], *, method: str = "2026.1", salt: str = "") -> str:
     """Store a run whose ``grades`` are keyed by credit code; return its run_id."""
     content = f"{business_date}{sorted(grades)}{salt}{method}"

@@ -51,7 +51,10 @@ insert into scoring.indicator_points (run_id, method_version, input_sha256, uscc
   select 'r1', '2026.1', 'x', code, 'M01', true, 3, 4, '', '' from unnest(%(codes)s::text[]) as code;
 insert into publishing.publications values (1, 'r0', '2026-10-30', '2026.1', 30, now());
 insert into publishing.grade_versions
-  select uscc, 1, 1, enterprise_name, grade, status_code, '2026.1', '2026-10-30', false, '{}' from scoring.grades
+  select uscc, 1, 1, enterprise_name, grade, status_code, '2026.1', '2026-10-30', false, '{}', 'r0' from scoring.grades;
+insert into scoring.grades (run_id, method_version, input_sha256, business_date, uscc, enterprise_name, grade,
+    status_code, score, public_pct, market_pct, bonus_points, certainty_ratio, is_key_supervision)
+  select 'r0', '2026.1', 'x', '2026-10-30', uscc, '企业', grade, 'rated', 80, 80, 80, 0, 0.9, false from scoring.grades
 """
 
 BROKEN_INPUTS = {
@@ -109,8 +112,9 @@ BROKEN_GRADES = {
         delete from publishing.grade_versions""",
     "churn_nobody_vanishes": """update publishing.grade_versions set uscc = 'gone' || uscc where uscc <= %(fifth)s""",
     "churn_is_possible": "update scoring.grades set grade = 'A' where uscc <= %(tenth)s",
-    "churn_is_usual": "update scoring.grades set grade = 'A' where uscc <= %(fifth)s",
-    "movers_do_not_fall_two_grades": "update scoring.grades set grade = 'B' where grade = 'AA' and uscc <= %(fifth)s",
+    "moves_of_one_night_are_usual": "update scoring.grades set grade = 'A' where run_id = 'r1' and uscc <= %(fifth)s",
+    "movers_do_not_fall_two_grades": """update scoring.grades set grade = 'B'
+        where run_id = 'r1' and grade = 'AA' and uscc <= %(fifth)s""",
 }
 PARAMETERS = {"codes": CODES, "first": CODES[0], "fifth": CODES[4], "tenth": CODES[9]}
 

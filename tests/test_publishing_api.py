@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from grade_rows import add_run, uscc
+from grade_rows import add_run, by_veto, uscc
 
 from publishing import api, api_keys, service
 from publishing.api_grades import PAGE_SIZE_MAX
@@ -42,7 +42,7 @@ def client(served):
 
 @pytest.fixture
 def two_nights(client):
-    publish(add_run(FIRST, {A: {"grade": "A"}, B: {"grade": None, "status_code": "not_rated"}}), FIRST)
+    publish(add_run(FIRST, {A: by_veto("A"), B: {"grade": None, "status_code": "not_rated"}}), FIRST)
     publish(add_run(SECOND, {A: {"grade": "AA"}, B: {"grade": None, "status_code": "not_rated"}}), SECOND)
     return client
 
@@ -116,7 +116,7 @@ def test_list_grades__pages__fit_together_although_a_night_is_published_between(
     codes = sorted(uscc(n) for n in range(7))
     publish(add_run(FIRST, {code: {"grade": "A"} for code in codes}), FIRST)
     first = client.get("/v1/grades?limit=3").json()
-    publish(add_run(SECOND, {code: {"grade": "B"} for code in [*codes, uscc(99)]}), SECOND)
+    publish(add_run(SECOND, {code: by_veto("B") for code in [*codes, uscc(99)]}), SECOND)
     pages, cursor = [first], first["next_cursor"]
     while cursor:
         pages.append(client.get("/v1/grades", params={"limit": 3, "cursor": cursor}).json())
@@ -190,7 +190,7 @@ def test_etag__known_already__is_304_without_a_body_and_changes_with_the_data(tw
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert again.headers["data-business-date"] == "2026-10-31"
     service.service().store._max_age = 0
-    publish(add_run(TODAY, {A: {"grade": "B"}, B: {"grade": "B"}}), TODAY)
+    publish(add_run(TODAY, {A: by_veto("B"), B: by_veto("B")}), TODAY)
     newer = two_nights.get(f"/v1/grades/{A}", headers={"If-None-Match": first.headers["etag"]})
     assert (newer.status_code, newer.json()["grade"]["grade"]) == (200, "B")
 
@@ -236,7 +236,7 @@ def test_changes__after_an_outage__gives_each_version_once_in_order(two_nights):
     assert not second["has_more"]
     caught_up = two_nights.get("/v1/grades/changes", params={"since": second["next_since"]}).json()
     assert (caught_up["changes"], caught_up["next_since"]) == ([], second["next_since"])
-    publish(add_run(TODAY, {A: {"grade": "AA"}, B: {"grade": "B"}}), TODAY)
+    publish(add_run(TODAY, {A: {"grade": "AA"}, B: by_veto("B")}), TODAY)
     later = two_nights.get("/v1/grades/changes", params={"since": second["next_since"]}).json()
     assert [(change["uscc"], change["version_no"]) for change in later["changes"]] == [(B, 2)]
 

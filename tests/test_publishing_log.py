@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grade_rows import add_run, uscc
+from grade_rows import add_run, by_veto, uscc
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
@@ -34,7 +34,7 @@ def keys(warehouse_database, monkeypatch, tmp_path):
 
 def publish_night(day: int, grade: str = "A", codes=CODES) -> None:
     on = NIGHT + timedelta(days=day)
-    publish(add_run(on, {code: {"grade": grade} for code in codes}), on)
+    publish(add_run(on, {code: by_veto(grade, f"V{day}") for code in codes}), on)
 
 
 def rows(statement: str, *parameters) -> list[dict]:

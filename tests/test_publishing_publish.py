@@ -9,7 +9,8 @@ import time
 from datetime import date
 
 import pytest
-from grade_rows import add_run, uscc
+from grade_rows import add_run, by_veto, uscc
+from psycopg.types.json import Jsonb
 
 from publishing.content import FIELDS
 from publishing.errors import PublishingError
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("warehouse_database")
 
 FIRST, SECOND = date(2026, 10, 30), date(2026, 10, 31)
 A, B, C = uscc(1), uscc(2), uscc(3)
+LISTED = [{"code": "V1", "effect": "no_grade", "evidence_ids": ["r1"], "decisions": [{}]}]
+SERIOUS = {"grade": None, "status_code": "serious_dishonesty", "caps": Jsonb(LISTED)}
 
 
 def rows(statement: str, *parameters):
@@ -67,7 +70,7 @@ def test_publish__same_run_again__adds_nothing():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"grade": "B"}, {"grade": None, "status_code": "serious_dishonesty"}, {"enterprise_name": "改名物业"}],
+    [by_veto("B"), SERIOUS, {"enterprise_name": "改名物业"}],
 )
 def test_publish__one_change__is_the_only_new_version(changed):
     publish(add_run(FIRST, {A: {}, B: {}, C: {}}), FIRST)
@@ -82,9 +85,11 @@ def test_publish__one_change__is_the_only_new_version(changed):
     ]
 
 
-def test_publish__new_method_version__every_grade_is_a_new_version():
+def test_publish__new_method_version__every_grade_is_a_new_version_of_the_next_list():
     publish(add_run(FIRST, {A: {}, B: {}}), FIRST)
-    assert publish(add_run(SECOND, {A: {}, B: {}}, method="2026.2"), SECOND).change_count == 2
+    assert publish(add_run(SECOND, {A: {}, B: {}}, method="2026.2"), SECOND).change_count == 0
+    quarter_end = date(2026, 12, 31)
+    assert publish(add_run(quarter_end, {A: {}, B: {}}, method="2026.2"), quarter_end).change_count == 2
 
 
 def test_publish__same_night_recomputed__is_a_correction():

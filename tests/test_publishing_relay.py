@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import httpx
 import pytest
-from grade_rows import add_run, uscc
+from grade_rows import add_run, by_veto, uscc
 
 from publishing import messages, sandbox_process, signing
 from publishing.body import canonical_bytes, sha256
@@ -48,7 +48,7 @@ def sandbox(sandbox_home):
 
 def publish_night(day: int, grades: dict[str, str]) -> None:
     on = FIRST + timedelta(days=day)
-    publish(add_run(on, {code: {"grade": grade} for code, grade in grades.items()}), on)
+    publish(add_run(on, {code: by_veto(grade, f"V{day}") for code, grade in grades.items()}), on)
 
 
 def received(url: str) -> list[tuple[str, str, int]]:

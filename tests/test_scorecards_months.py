@@ -6,7 +6,7 @@ from datetime import date
 
 import psycopg
 import pytest
-from grade_rows import add_run
+from grade_rows import add_run, by_veto
 from region_pages import NIGHT
 from test_scorecards_pages import text_of
 
@@ -29,13 +29,14 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def later(region):
-    """A month later: everybody's grade is another, under another method, and the marts are of that night."""
+    """A month later: everybody's grade is another by a veto, under another method, and the marts are of that night."""
     before = digests(region.folder)
     with connect() as connection:
         grades = connection.execute("select uscc, enterprise_name, grade from publishing.current_grades").fetchall()
         turned = {"AA": "B", "A": "AA", "B": "A", None: None}
         rows = {
-            uscc: {"enterprise_name": name, "grade": turned[grade], "status_code": "rated" if grade else "not_rated"}
+            uscc: {"enterprise_name": name, "status_code": "rated" if grade else "not_rated", "grade": None}
+            | (by_veto(turned[grade]) if grade else {})  # which binds within the quarter
             for uscc, name, grade in grades
         }
     publish(add_run(LATER, rows, method="2026.2"), LATER)

@@ -222,6 +222,18 @@ def test_hot_spots__an_edition_from_before_they_were_judged__says_so(region):
     assert "本版本的数据早于热点判定" in html and "走访诉求热点小区" not in html and "community.limit/" not in html
 
 
+def test_enterprise_page__grade_that_waits_for_the_list__is_previewed_beside_the_published_one(region):
+    found = reading.read(region.report.edition_id)
+    uscc = next(code for code, rows in found.versions.items() if rows[-1]["grade"] == "A")
+    page = dict(render.enterprise_files(found, uscc, None))[f"enterprise/{uscc}.html"].decode()
+    assert "下期名单预告" not in page
+    waiting = {**found.scores, uscc: {**found.scores[uscc], "grade": "B"}}
+    page = dict(render.enterprise_files(replace(found, scores=waiting, remembered={}), uscc, None))
+    words = text_of(page[f"enterprise/{uscc}.html"].decode())
+    assert "下期名单预告：B" in words and "自 2027-01-01 起随季度名单生效" in words and "2026-12-18 起" in words
+    assert words.index("A 信用等级") < words.index("下期名单预告")
+
+
 def test_enterprise_page__graded__shows_points_evidence_spread_and_what_lifts(region):
     with connect() as connection:
         uscc, score = connection.execute(

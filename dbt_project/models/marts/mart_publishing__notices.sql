@@ -1,4 +1,5 @@
--- What stands beside a grade tonight: objections that are being decided, and protection after a certified take-over.
+-- What stands beside a grade tonight: objections that are being decided, protection after a certified take-over, and
+-- 未按规定参评 (V7).
 with enterprises as (
 
   select * from {{ ref('dim_enterprise') }} where is_enterprise
@@ -59,6 +60,15 @@ unioned as (
     starts_on,
     (starts_on + interval '{{ var('protection')[-1].until_month }} months')::date - 1 as ends_on
   from protected
+  union all
+  select
+    uscc,
+    'evaluation_refused' as kind_code,
+    evidence_id as notice_id,
+    starts_on,
+    ends_on
+  from {{ ref('mart_scoring__caps') }}
+  where cap_code = 'V7'
 
 )
 
