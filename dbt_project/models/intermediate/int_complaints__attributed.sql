@@ -17,7 +17,11 @@ with complaints as (
       else 0
     end as approved_pause_minutes,
     {{ local_date('submitted_at') }} as submitted_on,
-    {{ local_date('closed_at') }} as closed_on
+    {{ local_date('closed_at') }} as closed_on,
+    -- as supervision's clocks read them: handling proves a response, a solution (or the closing) proves both
+    least(responded_at, handled_at, resolved_at, closed_at) as answered_at,
+    least(handled_at, resolved_at, closed_at) as taken_up_at,
+    least(resolved_at, closed_at) as solved_at
   from {{ ref('stg_complaints') }}
   {%- if is_incremental() %}
   where complaint_id in (select complaint_id from {{ ref('int_complaints__touched') }})
@@ -83,13 +87,13 @@ attributed as (
     complaints.closed_at,
     {{ local_date('complaints.escalated_at') }} as escalated_on,
     complaints.approved_pause_minutes as paused_minutes,
-    round({{ minutes_between('submitted_at', 'responded_at') }}, 2) as response_minutes,
-    round({{ minutes_between('submitted_at', 'handled_at') }}, 2) as handling_minutes,
+    round({{ minutes_between('submitted_at', 'answered_at') }}, 2) as response_minutes,
+    round({{ minutes_between('submitted_at', 'taken_up_at') }}, 2) as handling_minutes,
     -- the supervision clock never pauses; the score clock leaves out approved pauses
-    round({{ minutes_between('submitted_at', 'resolved_at') }}, 2) as resolution_minutes,
+    round({{ minutes_between('submitted_at', 'solved_at') }}, 2) as resolution_minutes,
     case
-      when resolved_at is not null
-        then round(greatest({{ minutes_between('submitted_at', 'resolved_at') }} - approved_pause_minutes, 0), 2)
+      when solved_at is not null
+        then round(greatest({{ minutes_between('submitted_at', 'solved_at') }} - approved_pause_minutes, 0), 2)
     end as score_resolution_minutes,
     coalesce(complaints.is_confirmed, false) as is_confirmed,
     complaints.callback_result_code,
