@@ -194,6 +194,11 @@ def grade_enterprises(business_date: date) -> None:
         note.is_new = report.is_new
         grades = ", ".join(f"{code} {count}" for code, count in report.grades.items() if count)
         note.message = f"run {report.run_id}: {grades}"
+        if report.is_fit_due:
+            note.message += (
+                f"; its estimates are of {report.fitted_on}, over a year old: run "
+                f"`property-credit fit --business-date {business_date}`"
+            )
 
 
 def check_grades(business_date: date) -> None:

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from scoring import certainty, disputes, grading, history, indicators, lift, reasons
+from scoring.dates import months_later
 from scoring.fit import Fit, fit, latest_fit, register
 from scoring.grading import Decision, Standing
 from scoring.inputs import Inputs, known_until, read_inputs
@@ -27,6 +28,7 @@ from warehouse.connection import connect
 
 SIX = Decimal("0.000001")
 TWO = Decimal("0.01")
+FIT_MONTHS = 12  # §5: estimated again every year
 BLOCK = 4000  # enterprises at once: about 300 MB of exact numbers
 
 COPY_GRADES: LiteralString = """
@@ -50,6 +52,7 @@ class GradeReport:
         run_id: of the run that now holds the grades; the same inputs always give the same.
         is_new: False when that run was there already and nothing was written.
         grades: enterprises by grade code, ``NR`` for not rated, ``V1`` for serious dishonesty.
+        fitted_on: the night its estimates are of.
     """
 
     run_id: str
@@ -60,6 +63,12 @@ class GradeReport:
     is_new: bool
     enterprise_count: int
     grades: dict[str, int]
+    fitted_on: date
+
+    @property
+    def is_fit_due(self) -> bool:
+        """Say whether the estimates are over a year old: the method (§5) wants λ, m and k estimated again."""
+        return months_later(self.fitted_on, FIT_MONTHS) <= self.business_date
 
 
 def grade(
@@ -113,6 +122,8 @@ def grade(
                 "select grade, status_code from scoring.grades where run_id = %s", (run_id,)
             )
         )
+        fitted = connection.execute("select fitted_on from scoring.fits where fit_id = %s", (estimates.fit_id,))
+        [(fitted_on,)] = fitted.fetchall()
     return GradeReport(
         run_id=run_id,
         business_date=business_date,
@@ -122,6 +133,7 @@ def grade(
         is_new=bool(written.rowcount),
         enterprise_count=sum(counts.values()),
         grades={code: counts[code] for code in (*loaded.method.scale, "NR", "V1")},
+        fitted_on=fitted_on,
     )
 
 

@@ -1,7 +1,7 @@
 """A grade run end to end on hand-made marts in a real PostgreSQL."""
 
 import io
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -171,6 +171,16 @@ def test_grade__estimates__come_from_the_stored_fit():
     )
     assert counted == 60 and expected == 24000 * new
     assert value == ((counted + 5) / (expected + 5)).quantize(Decimal("0.000001"))
+
+
+def test_fit__over_a_year_old__is_due_and_still_used():
+    write_marts(FIRMS)
+    first = grade(BUSINESS_DATE)
+    assert not first.is_fit_due
+    year_on = BUSINESS_DATE.replace(year=BUSINESS_DATE.year + 1)
+    assert not grade(year_on - timedelta(days=1)).is_fit_due
+    later = grade(year_on)
+    assert later.is_fit_due and later.fit_id == first.fit_id
 
 
 def test_fit__same_data_again__adds_nothing():

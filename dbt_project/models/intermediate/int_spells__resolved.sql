@@ -32,16 +32,79 @@ served as (
 
 ),
 
--- once per community and controller: a second certified take-over by the same firm starts no new protection
-protections as (
+relations as (
+
+  select * from {{ ref('stg_related_parties') }} where relation_code in ('same_controller', 'subsidiary')
+
+),
+
+-- two firms under one controller: one names the other, or both name the same third as being under it
+named as (
+
+  select
+    relations.uscc,
+    names.uscc as other_uscc,
+    relations.valid_from,
+    relations.valid_to
+  from relations
+  inner join {{ ref('stg_enterprise_names') }} as names
+    on names.name_key = relations.party_key
+
+),
+
+sisters as (
+
+  select * from named
+  union
+  select
+    other_uscc as uscc,
+    uscc as other_uscc,
+    valid_from,
+    valid_to
+  from named
+  union
+  select
+    relations.uscc,
+    others.uscc as other_uscc,
+    greatest(relations.valid_from, others.valid_from) as valid_from,
+    least(relations.valid_to, others.valid_to) as valid_to
+  from relations
+  inner join relations as others
+    on others.party_key = relations.party_key
+    and others.uscc <> relations.uscc
+  where relations.relation_code = 'same_controller' and others.relation_code = 'same_controller'
+
+),
+
+takeovers as (
 
   select
     community_id,
     uscc,
-    min(starts_on) as protected_from
+    starts_on
   from contracts
   where is_takeover and takeover_certified_on <= {{ business_date() }}
-  group by community_id, uscc
+
+),
+
+-- once per community and controller: a second certified take-over, by the same firm or by one that is under the same
+-- controller that day, starts no new protection
+protections as (
+
+  select
+    takeovers.community_id,
+    takeovers.uscc,
+    least(min(takeovers.starts_on), min(earlier.starts_on)) as protected_from
+  from takeovers
+  left join sisters
+    on sisters.uscc = takeovers.uscc
+    and coalesce(sisters.valid_from <= takeovers.starts_on, true)
+    and coalesce(sisters.valid_to >= takeovers.starts_on, true)
+  left join takeovers as earlier
+    on earlier.community_id = takeovers.community_id
+    and earlier.uscc = sisters.other_uscc
+    and earlier.starts_on < takeovers.starts_on
+  group by takeovers.community_id, takeovers.uscc
 
 ),
 
@@ -94,6 +157,7 @@ select
   responsible.contract_id,
   enterprises.organisation_type_code = 'enterprise' as is_enterprise,
   communities.household_count,
+  protections.protected_from,
   case
     when protections.protected_from is null then 1
     when responsible.starts_on < protections.protected_from then 1

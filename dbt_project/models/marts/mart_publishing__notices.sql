@@ -18,26 +18,15 @@ spells as (
 
 ),
 
-contracts as (
-
-  select * from {{ ref('stg_contracts') }}
-
-),
-
 protected as (
 
   select
-    spells.uscc,
-    spells.community_id,
-    min(contracts.starts_on) as starts_on
+    uscc,
+    community_id,
+    min(protected_from) as starts_on
   from spells
-  inner join contracts
-    on contracts.community_id = spells.community_id
-    and contracts.uscc = spells.uscc
-    and contracts.is_takeover
-    and contracts.takeover_certified_on <= {{ business_date() }}
-  where spells.ends_on >= {{ business_date() }} and spells.protection_weight < 1
-  group by spells.uscc, spells.community_id
+  where ends_on >= {{ business_date() }} and protection_weight < 1
+  group by uscc, community_id
 
 ),
 
