@@ -266,8 +266,11 @@ def simulate(
     preset: Annotated[str, typer.Option(help="hamlet, town, city, province; in parts: region, nation.")] = "city",
     seed: int = 2026,
     through: Annotated[
-        date, typer.Option(parser=_business_date, metavar="YYYY-MM-DD", help="Last day of the 24 months.")
-    ] = date(2026, 10, 31),
+        date | None,
+        typer.Option(
+            parser=_business_date, metavar="YYYY-MM-DD", help="Last day of the 24 months. Default: 2026-10-31."
+        ),
+    ] = None,
     nights: Annotated[int, typer.Option(help="Further days, each with a delivery of its own.")] = 0,
     dirt: Annotated[bool, typer.Option(help="Plant known dirt; the manifest lists it.")] = True,
     enterprises: Annotated[int | None, typer.Option(min=2, help="Default: as the preset, in proportion.")] = None,
@@ -284,6 +287,7 @@ def simulate(
 ) -> None:
     """Write a synthetic region's files, in the shapes that offices send, and a manifest of its truth."""
     from simulation.parameters import SimulationError, Size
+    from simulation.region import THROUGH
     from simulation.region import simulate as simulate_region
 
     given = (enterprises, communities, months) != (None, None, None)
@@ -292,7 +296,7 @@ def simulate(
             preset=preset,
             seed=seed,
             out=out,
-            through=through,
+            through=through or THROUGH,
             nights=nights,
             dirt=dirt,
             size=Size(enterprises=enterprises, communities=communities, months=months) if given else None,

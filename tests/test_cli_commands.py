@@ -6,6 +6,7 @@ import zipfile
 
 import openpyxl
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -198,3 +199,31 @@ def test_settings__an_empty_variable__is_one_that_is_not_set(monkeypatch):
     monkeypatch.setenv("PAGES_HTTPS", "")
     monkeypatch.setenv("PAGES_SESSION_SECRET", "")
     assert Settings().pages_https is False and Settings().pages_session_secret is None
+
+
+def _commands(group, path=()):
+    """Yield every command below a group with its path."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command__what_is_left_out__has_a_default_that_is_read(name):
+    command = COMMANDS[name]
+    context = command.context_class(command)
+    for option in command.params:
+        if not option.required:
+            option.process_value(context, option.get_default(context))  # a default goes through its parser as well
+
+
+def test_simulate__as_documented__needs_no_last_day(tmp_path):
+    outcome = CliRunner().invoke(
+        app, ["simulate", "--preset", "hamlet", "--seed", "3", "--out", str(tmp_path / "made")]
+    )
+    assert outcome.exit_code == 0 and (tmp_path / "made" / "manifest.json").exists()
