@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -14,6 +16,8 @@ from warehouse.connection import connect
 from warehouse.locks import LockedError
 from warehouse.scratch import scratch_schemas
 from warehouse.settings import Settings, get_settings
+
+ROOT = Path(__file__).resolve().parents[1]
 
 PROFILE = """
 feed: surveys
@@ -227,3 +231,19 @@ def test_simulate__as_documented__needs_no_last_day(tmp_path):
         app, ["simulate", "--preset", "hamlet", "--seed", "3", "--out", str(tmp_path / "made")]
     )
     assert outcome.exit_code == 0 and (tmp_path / "made" / "manifest.json").exists()
+
+
+WRITTEN = re.compile(r"property-credit ([a-z](?:[^\n`#|]|\|(?! ))*)")
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_docs__every_command_in_them__is_one_that_exists_with_those_options(document):
+    for line in WRITTEN.findall(document.read_text(encoding="utf-8").replace("\\\n", " ")):
+        command, words = typer.main.get_command(app), line.split()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        assert not hasattr(command, "commands") or not words or words[0].startswith(("--", "…")), line
+        unknown = {word.split("=")[0].rstrip(")\"'") for word in words if word.startswith("--")} - known
+        assert not unknown, f"{line}: {unknown}"
