@@ -240,10 +240,10 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
 def test_docs__every_command_in_them__is_one_that_exists_with_those_options(document):
     for line in WRITTEN.findall(document.read_text(encoding="utf-8").replace("\\\n", " ")):
-        command, words = typer.main.get_command(app), line.split()
+        command, words = typer.main.get_command(app), re.sub("[)\"']", " ", line).split()
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
         known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
         assert not hasattr(command, "commands") or not words or words[0].startswith(("--", "…")), line
-        unknown = {word.split("=")[0].rstrip(")\"'") for word in words if word.startswith("--")} - known
+        unknown = {word.split("=")[0] for word in words if word.startswith("--")} - known
         assert not unknown, f"{line}: {unknown}"
