@@ -1,7 +1,8 @@
 """Rows a second of every feed: a region's files through the whole loader, each feed against a floor in the same run.
 
 Files: ``psql \\copy`` of what the feed accepted into a table like raw's, with its indexes. A workbook of 200,000 rows:
-fastexcel's bare reading of it. The complaints API: draining the same server page by page without keeping anything.
+fastexcel's bare reading of it. The complaints API: draining the same server page by page without keeping anything; to
+pull and to load what was pulled are also told apart, since a pull holds no lock while a server answers.
 Offices' files are small: what a delivery costs however small it is (its hash, its archived copy, a transaction, the
 gate's look at earlier batches) weighs more there than its rows do.
 
@@ -102,6 +103,7 @@ def pull_api(url: str) -> dict[str, Any]:
     """Drain the complaints API at ``url``, then pull it through the loader."""
     import httpx
 
+    from ingestion import api_reader
     from ingestion import profile as profiles
     from ingestion.load import no_check
     from ingestion.night import pull_feed
@@ -120,7 +122,9 @@ def pull_api(url: str) -> dict[str, Any]:
                     return pages
                 cursor = found[profile.next]
 
+    timed(drain)  # imports, and the server's files in memory
     floor, pages = timed(drain)
+    pulling, _pages = timed(lambda: sum(1 for _ in api_reader.pull(profile, cursor=None, until=DAY)))
     seconds, reports = timed(lambda: pull_feed("complaints", DAY, check=no_check))
     rows = sum(report.rows_in for report in reports if report.status == "loaded")
     return {
@@ -131,6 +135,8 @@ def pull_api(url: str) -> dict[str, Any]:
         "seconds": seconds,
         "floor_seconds": floor,
         "ratio": floor / seconds,
+        "pull_ratio": floor / pulling,
+        "loaded_rows_per_second": round(rows / (seconds - pulling)),
     }
 
 
@@ -203,6 +209,9 @@ def main() -> None:
     for one in found:
         counts = f"{one['files']:>6} files or pages {one['rows']:>9,} rows {one['rows_per_second']:>9,} rows/s"
         print(f"{one['feed']:<24} {counts}  {one['ratio']:.2f} of its floor")
+        if "pull_ratio" in one:
+            loaded = f"loading alone {one['loaded_rows_per_second']:,} rows/s"
+            print(f"{'':<24} pulling alone {one['pull_ratio']:.2f} of draining the server, {loaded}")
     result = {
         "name": "ingest_feeds",
         "what": f"all files of the sample {chosen.preset} through the loader, against psql \\copy of their rows",
