@@ -19,7 +19,6 @@ from warehouse.settings import get_settings
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 6
 WAIT_AT_MOST_SECONDS = 60.0
-BLOCK_ROWS = 6_000  # what a block costs however small it is outweighs a page's rows
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 ODD_BYTES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]|\x00")  # only in these is there NOT_TEXT
 ODD_STARTS = (b"\\u", b"\xed", b"\x00")  # looked for first: a tenth of what the expression costs
@@ -75,21 +74,14 @@ def pull(profile: Profile, *, cursor: str | None, until: date) -> Iterator[Page]
 
 
 def read(pages: list[Path], profile: Profile) -> Iterator[Block]:
-    """Yield blocks of whole pages; a row's number is the ordinal of its record in the pull."""
-    number, has_odd_text, has_empty_text = 0, False, False
-    records: list[dict[str, Any]] = []
+    """Yield a block a page; a row's number is the ordinal of its record in the pull."""
+    number = 0
     for path in pages:
         content = path.read_bytes()
-        records += _document(content, profile)[profile.records]
-        has_odd_text = has_odd_text or _has_odd_text(content)
-        has_empty_text = has_empty_text or b'""' in content
-        if len(records) >= BLOCK_ROWS or path == pages[-1]:
-            yield _block(records, number + 1, profile, has_odd_text=has_odd_text, has_empty_text=has_empty_text)
-            number, records, has_odd_text, has_empty_text = number + len(records), [], False, False
-
-
-def _has_odd_text(content: bytes) -> bool:
-    return any(start in content for start in ODD_STARTS) and ODD_BYTES.search(content) is not None
+        records = _document(content, profile)[profile.records]
+        has_odd_text = any(start in content for start in ODD_STARTS) and ODD_BYTES.search(content) is not None
+        yield _block(records, number + 1, profile, has_odd_text=has_odd_text, has_empty_text=b'""' in content)
+        number += len(records)
 
 
 def _document(content: bytes, profile: Profile) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ingestion import batches, csv_reader, duplicates, feeds, refusals, xlsx_rea
 from ingestion import profile as profiles
 from ingestion.batches import BatchReport, BatchStats, Identity
 from ingestion.binary_copy import HEADER, TRAILER
-from ingestion.blocks import Block
+from ingestion.blocks import Block, joined
 from ingestion.contract import Feed, IngestionError
 from ingestion.pipeline import Pipeline, Spill
 from ingestion.profile import Profile
@@ -257,7 +257,7 @@ class _Load:
         statement = pipeline.copy.statement("raw", self.feed.name)
         _send_ahead(opened)
         with (
-            _Ahead("read", blocks) as read,
+            _Ahead("read", lambda: joined(blocks())) as read,
             _Ahead("check", lambda: map(pipeline.process, read)) as checked,
             opened.cursor() as cursor,
             cursor.copy(statement) as copy,

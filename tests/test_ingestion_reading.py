@@ -3,11 +3,13 @@
 import csv
 import io
 
+import numpy
+import polars
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import csv_reader, transcoding
+from ingestion import blocks, csv_reader, transcoding
 from ingestion.contract import IngestionError
 from ingestion.profile import Profile
 
@@ -204,3 +206,28 @@ def test_quote__never_closed_in_a_long_file__is_refused_with_its_row(tmp_path, m
 def test_header__not_found__names_encoding_and_profile(tmp_path):
     with pytest.raises(IngestionError, match="`encoding` or `header`"):
         rows_of(b"x,y,z\n1,2,3\n", tmp_path, header={"find": ["a", "b"]})
+
+
+def test_joined__small_blocks__keep_every_row_number_flag_and_payload_in_order():
+    def block(first, rows, flags=None, skipped=0):
+        names = [f"r{first + place}" for place in range(rows)]
+        return blocks.Block(
+            frame=polars.DataFrame({"小区": polars.Series(names, dtype=polars.String)}),
+            row_numbers=numpy.arange(first, first + rows),
+            payloads=lambda places: [f"原文 {names[place]}" for place in places],
+            flags=flags or {},
+            skipped=skipped,
+        )
+
+    torn = {("TEXT_UNREADABLE", None): numpy.array([True])}
+    large = blocks.JOINED_ROWS
+    found = list(
+        blocks.joined(iter([block(1, 3), block(5, 1, torn, 1), block(6, 2), block(8, large), block(9_000, 2)]))
+    )
+    assert [one.frame.height for one in found] == [6 + large, 2]
+    whole = found[0]
+    assert whole.row_numbers[:7].tolist() == [1, 2, 3, 5, 6, 7, 8] and whole.skipped == 1
+    assert whole.frame["小区"][:7].to_list() == ["r1", "r2", "r3", "r5", "r6", "r7", "r8"]
+    assert numpy.flatnonzero(whole.flags["TEXT_UNREADABLE", None]).tolist() == [3]
+    assert whole.payloads([6, 3, 0]) == ["原文 r8", "原文 r5", "原文 r1"]
+    assert list(blocks.joined(iter([]))) == []
