@@ -187,18 +187,30 @@ def check_score_inputs(business_date: date) -> None:
 
 def grade_enterprises(business_date: date) -> None:
     """Grade every enterprise; the same inputs and method give the run that is there already."""
-    from scoring.run import grade
+    from scoring.errors import ScoringError
+    from scoring.run import grade, grade_in_shadow
 
     with _step("pc_scoring", business_date, "grade_enterprises", "grade_enterprises") as note:
         report = grade(business_date)
         note.is_new = report.is_new
-        grades = ", ".join(f"{code} {count}" for code, count in report.grades.items() if count)
-        note.message = f"run {report.run_id}: {grades}"
+        note.message = f"run {report.run_id}: {_counts(report.grades)}"
         if report.is_fit_due:
             note.message += (
                 f"; its estimates are of {report.fitted_on}, over a year old: run "
                 f"`property-credit fit --business-date {business_date}`"
             )
+
+        challenger = get_settings().challenger_method
+        if challenger:
+            try:
+                shadow = grade_in_shadow(business_date, challenger)
+                note.message += f"; in shadow {challenger}: {_counts(shadow.grades)}"
+            except ScoringError as error:  # a challenger never costs anybody a grade
+                note.message += f"; not in shadow: {error}"
+
+
+def _counts(grades: Mapping[str, int]) -> str:
+    return ", ".join(f"{code} {count}" for code, count in grades.items() if count)
 
 
 def check_grades(business_date: date) -> None:
@@ -324,11 +336,11 @@ def print_pages(business_date: date) -> None:
 def newest_run(business_date: date) -> str | None:
     """Return the newest run that the night of ``business_date`` made, None when there is none.
 
-    A past that was graded again with later knowledge stands beside it and is never published.
+    A past that was graded again with later knowledge, or a challenger's run, stands beside it and is never published.
     """
     with connect("pc_gatekeeper") as connection:
         row = connection.execute(
-            "select run_id from scoring.runs where business_date = %s and as_of is null"
+            "select run_id from scoring.runs where business_date = %s and as_of is null and not is_shadow"
             " order by recorded_at desc, run_id limit 1",
             (business_date,),
         ).fetchone()

@@ -49,7 +49,7 @@ select class, count(*) as count from (
   select coalesce(grade, case status_code when 'not_rated' then 'NR' else status_code end) as class
   from scoring.grades
   where run_id = (select run_id from scoring.runs where business_date = %(business_date)s
-    and as_of is null order by recorded_at desc, run_id limit 1)) as classes
+    and as_of is null and not is_shadow order by recorded_at desc, run_id limit 1)) as classes
 group by class order by array_position(array['AA', 'A', 'B', 'NR'], class), class
 """
 STAGES = """

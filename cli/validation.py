@@ -78,7 +78,7 @@ def validate_warehouse(business_date: date, *, out: Path) -> "Validation":
     there. Raises ScoringError when there is no such run or the marts are of another night.
     """
     from scoring.validation import report
-    from scoring.validation.night import outcomes, read_grades, read_night
+    from scoring.validation.night import outcomes, read_grades, read_night, shadow_quarters
     from scoring.validation.run import AHEAD_MONTHS, month_end, validate
 
     if out.exists() and not out.is_dir():
@@ -90,6 +90,7 @@ def validate_warehouse(business_date: date, *, out: Path) -> "Validation":
         later=read_grades(month_end(business_date, 3), night.method.version),
         truth=None,
         region={"kind": "warehouse"},
+        shadow_quarters=shadow_quarters(business_date),
     )
     report.write(found, out)
     return found

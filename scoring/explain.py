@@ -41,7 +41,8 @@ def explain(uscc: str, as_of: date | None = None, *, run_id: str | None = None) 
             "select grades.*, runs.fit_id, methods.document from scoring.grades"
             " join scoring.runs using (run_id) join scoring.methods on methods.method_version = runs.method_version"
             " where grades.uscc = %(uscc)s and grades.business_date <= coalesce(%(as_of)s::date, 'infinity')"
-            " and case when %(run_id)s::text is null then runs.as_of is null else run_id = %(run_id)s end"
+            " and case when %(run_id)s::text is null then runs.as_of is null and not runs.is_shadow"
+            " else run_id = %(run_id)s end"
             " order by grades.business_date desc, runs.recorded_at desc, run_id limit 1",
             {"uscc": uscc, "as_of": as_of, "run_id": run_id},
         ).fetchone()

@@ -54,7 +54,7 @@ def fit(business_date: date, *, method_version: str | None = None, marts: str = 
         InputsError: when the marts are missing or there is no household-month to learn a rate from.
         MethodError: when the method's file is refused.
     """
-    loaded = load(method_version) if method_version else load()
+    loaded = load(method_version)
     with connect("pc_scoring") as connection:
         connection.execute("set transaction isolation level repeatable read")
         register(connection, loaded, business_date)

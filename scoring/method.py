@@ -17,9 +17,9 @@ from scoring import document
 from scoring.contradictions import contradictions
 from scoring.errors import MethodError
 from scoring.formulas import Bonus, Formula, Months, Part, Positive, Rate, Ratio, RelativeRisk, Share, Words
+from warehouse.settings import get_settings
 
 METHODS_DIR = Path(__file__).parent / "methods"
-DEFAULT_VERSION = "2026.1"
 
 
 class Indicator(Part):
@@ -306,8 +306,12 @@ class LoadedMethod:
         return content | {"order": {name: list(content[name]) for name in ("pillars", "domains", "indicators", "caps")}}
 
 
-def load(version: str = DEFAULT_VERSION) -> LoadedMethod:
-    """Return the method of ``scoring/methods/<version>.yml``; MethodError lists every fault with its line."""
+def load(version: str | None = None) -> LoadedMethod:
+    """Return the method of ``scoring/methods/<version>.yml`` (None: the one in force, METHOD_VERSION).
+
+    MethodError lists every fault with its line.
+    """
+    version = version or get_settings().method_version
     path = METHODS_DIR / f"{version}.yml"
     if Path(version).name != version or not path.is_file():
         known = ", ".join(sorted(found.stem for found in METHODS_DIR.glob("*.yml")))

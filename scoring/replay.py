@@ -112,7 +112,7 @@ def regrade(business_date: date, as_of: date, *, method_version: str | None = No
     """
     from scoring.run import grade
 
-    loaded = load(method_version) if method_version else load()
+    loaded = load(method_version)
     variables = warehouse_variables(loaded.method) | {"as_of": as_of.isoformat()}
     prefix = f"regrade_{business_date:%Y%m%d}_"
     with scratch_schemas(prefix) as marts:

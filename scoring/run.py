@@ -19,10 +19,11 @@ from psycopg.types.json import Jsonb
 
 from scoring import certainty, disputes, grading, history, indicators, lift, reasons
 from scoring.dates import months_later
+from scoring.errors import InputsError, MethodError
 from scoring.fit import Fit, fit, latest_fit, register
 from scoring.grading import Decision, Standing
 from scoring.inputs import Inputs, known_until, read_inputs
-from scoring.method import LoadedMethod, Method, load
+from scoring.method import LoadedMethod, Method, load, warehouse_variables
 from warehouse.business_date import arrival
 from warehouse.connection import connect
 
@@ -72,7 +73,12 @@ class GradeReport:
 
 
 def grade(
-    business_date: date, *, method_version: str | None = None, marts: str = "marts", as_of: date | None = None
+    business_date: date,
+    *,
+    method_version: str | None = None,
+    marts: str = "marts",
+    as_of: date | None = None,
+    is_shadow: bool = False,
 ) -> GradeReport:
     """Grade every enterprise of the marts as of ``business_date``.
 
@@ -85,13 +91,14 @@ def grade(
         marts: the schema that was built for the night.
         as_of: the day whose knowledge the marts were built with, if that is later than the night: a corrected past,
             which stands as a run of its own beside the one of that night.
+        is_shadow: the method is a challenger: its run stands beside the night's own and is never published.
 
     Raises:
         MethodError: when the method's file is refused.
         InputsError: when the marts are missing, empty, or counted with another method's windows.
         ScoringError: when the method's version was used with other content before.
     """
-    loaded = load(method_version) if method_version else load()
+    loaded = load(method_version)
     with connect("pc_scoring") as connection:
         estimates = latest_fit(connection, loaded.version, business_date)
     if estimates is None:
@@ -102,13 +109,13 @@ def grade(
         found = read_inputs(connection, marts=marts)
         standings, history_sha256 = history.standings(connection, loaded.method, business_date)
         input_sha256 = combined(found.sha256, history_sha256)
-        run_id = identify(business_date, loaded, estimates, input_sha256)
+        run_id = identify(business_date, loaded, estimates, f"shadow|{input_sha256}" if is_shadow else input_sha256)
         written = connection.execute(
             "insert into scoring.runs (run_id, business_date, method_version, fit_id, input_sha256, enterprise_count,"
-            " recorded_at, known_until, as_of) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " recorded_at, known_until, as_of, is_shadow) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (run_id) do nothing",
             (run_id, business_date, loaded.version, estimates.fit_id, input_sha256, len(found.enterprises), arrival())
-            + (Jsonb(known_until(connection, marts=marts)), as_of),
+            + (Jsonb(known_until(connection, marts=marts)), as_of, is_shadow),
         )
         if written.rowcount:
             key = (run_id, loaded.version, input_sha256)
@@ -135,6 +142,25 @@ def grade(
         grades={code: counts[code] for code in (*loaded.method.scale, "NR", "V1")},
         fitted_on=fitted_on,
     )
+
+
+def grade_in_shadow(business_date: date, version: str) -> GradeReport:
+    """Grade with a challenger beside the night's own run (§9): over the same marts, stored, never published.
+
+    Raises InputsError when the warehouse counts otherwise than the challenger asks for: ``compare-methods`` builds what
+    each method counts with. MethodError when its file is refused, or it is the method in force.
+    """
+    in_force, challenger = load(), load(version)
+    if in_force.version == challenger.version:
+        raise MethodError(f"CHALLENGER_METHOD={version} is the method in force: name another, or none")
+    counted, asked = (warehouse_variables(one.method) | {"method_version": ""} for one in (in_force, challenger))
+    other = sorted(name for name in counted.keys() | asked.keys() if counted.get(name) != asked.get(name))
+    if other:
+        raise InputsError(
+            f"challenger {version} counts otherwise ({', '.join(other)}): "
+            "`property-credit compare-methods` builds what each counts with"
+        )
+    return grade(business_date, method_version=version, is_shadow=True)
 
 
 def assessed(

@@ -8,12 +8,15 @@ import pytest
 from rich.console import Console
 from scoring_marts import BAD, BUSINESS_DATE, FEEDS, GOOD, NEW, OLD, Firm, read, write_marts
 
-from scoring.errors import InputsError, ScoringError
+from cli.steps import grade_enterprises, newest_run
+from scoring.errors import InputsError, MethodError, ScoringError
 from scoring.explain import UnknownEnterpriseError, explain, print_explanation
 from scoring.fit import fit
 from scoring.method import METHODS_DIR
-from scoring.run import grade
+from scoring.run import grade, grade_in_shadow
+from scoring.validation.night import shadow_quarters
 from warehouse.connection import connect
+from warehouse.settings import get_settings
 
 pytestmark = pytest.mark.usefixtures("warehouse_database")
 
@@ -218,3 +221,71 @@ def test_grade__method_edited_under_its_version__is_refused():
         owner.execute("insert into scoring.methods values ('2026.1', repeat('0', 64), '{}', %s)", (BUSINESS_DATE,))
     with pytest.raises(ScoringError, match="a version is never edited"):
         grade(BUSINESS_DATE)
+
+
+@pytest.fixture
+def challenger(monkeypatch, tmp_path):
+    """A method 2027.1 whose AA asks for a hundred points, beside the one in force; gives its file."""
+    text = (METHODS_DIR / "2026.1.yml").read_text(encoding="utf-8")
+    (tmp_path / "2026.1.yml").write_text(text, encoding="utf-8")
+    file = tmp_path / "2027.1.yml"
+    file.write_text(text.replace('"2026.1"', '"2027.1"').replace("min_score: 85", "min_score: 100"), encoding="utf-8")
+    monkeypatch.setattr("scoring.method.METHODS_DIR", tmp_path)
+    yield file
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_shadow__challenger__is_stored_beside_the_night_and_never_taken_for_it(challenger):
+    write_marts(FIRMS)
+    own = grade(BUSINESS_DATE)
+    shadow = grade_in_shadow(BUSINESS_DATE, "2027.1")
+    assert (own.grades["AA"], shadow.grades["AA"], shadow.method_version) == (1, 0, "2027.1")
+    assert newest_run(BUSINESS_DATE) == own.run_id  # what is published
+    assert explain(FIRMS[0].uscc)["run_id"] == own.run_id
+    assert explain(FIRMS[0].uscc, run_id=shadow.run_id)["grade"] == "A"
+    assert not grade_in_shadow(BUSINESS_DATE, "2027.1").is_new
+    assert (
+        grade(BUSINESS_DATE, method_version="2027.1").run_id != shadow.run_id
+    )  # in force that same night: another run
+
+
+def test_shadow__that_counts_otherwise_or_is_in_force__is_refused(challenger):
+    write_marts(FIRMS)
+    text = challenger.read_text(encoding="utf-8")
+    challenger.write_text(text.replace("repeat_within_days: 30", "repeat_within_days: 31"), encoding="utf-8")
+    with pytest.raises(InputsError, match="counts otherwise .repeat_within_days."):
+        grade_in_shadow(BUSINESS_DATE, "2027.1")
+    with pytest.raises(MethodError, match="is the method in force"):
+        grade_in_shadow(BUSINESS_DATE, "2026.1")
+    assert read("select count(*) from scoring.runs") == [(0,)]
+
+
+def test_shadow__two_quarters__are_counted_for_change_control(challenger):
+    write_marts(FIRMS)
+    for night in (date(2026, 7, 31), date(2026, 9, 30), BUSINESS_DATE):
+        grade_in_shadow(night, "2027.1")
+    assert [shadow_quarters(day) for day in (date(2026, 6, 30), date(2026, 9, 30), BUSINESS_DATE)] == [0, 1, 2]
+
+
+def test_method_in_force__setting__decides(challenger, monkeypatch):
+    write_marts(FIRMS)
+    monkeypatch.setenv("METHOD_VERSION", "2027.1")
+    get_settings.cache_clear()
+    assert grade(BUSINESS_DATE).method_version == "2027.1"
+    monkeypatch.setenv("METHOD_VERSION", "2099.1")
+    get_settings.cache_clear()
+    with pytest.raises(MethodError, match="known: 2026.1, 2027.1"):
+        grade(BUSINESS_DATE)
+
+
+def test_night__challenger_that_cannot_grade__costs_nobody_a_grade(challenger, monkeypatch):
+    write_marts(FIRMS)
+    monkeypatch.setenv("CHALLENGER_METHOD", "2099.1")
+    get_settings.cache_clear()
+    grade_enterprises(BUSINESS_DATE)
+    assert newest_run(BUSINESS_DATE) is not None
+    with connect() as connection:
+        row = connection.execute("select message from ops.stage_runs where step = 'grade_enterprises'").fetchone()
+    [message] = row
+    assert "AA 1, B 1, NR 1; not in shadow: there is no method '2099.1'" in message

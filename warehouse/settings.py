@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     )
     pages_https: bool = Field(default=False, description="The pages are served through TLS: cookies only travel there.")
     complaints_api_url: str | None = Field(default=None, description="Base address of the 码上办 complaints API.")
+    method_version: str = Field(default="2026.1", description="The grading method in force: scoring/methods/<it>.yml.")
+    challenger_method: str | None = Field(
+        default=None,
+        description="A method that every night grades with as well, in shadow: stored, compared, never published.",
+    )
     supervision_limits: Path | None = Field(
         default=None, description="Clocks of 码上办 supervision, a YAML file. Default: supervision/limits.yml."
     )

@@ -25,6 +25,12 @@ RUN: LiteralString = """
     where business_date = %s and method_version = %s and as_of is null
     order by recorded_at desc, run_id limit 1
 """
+SHADOW: LiteralString = """
+    select count(distinct date_trunc('quarter', business_date)) from scoring.runs
+    where is_shadow and business_date <= %(until)s and method_version = (
+      select method_version from scoring.runs where is_shadow and business_date <= %(until)s
+      order by business_date desc, recorded_at desc limit 1)
+"""
 GRADES: LiteralString = """
     select uscc, score::float8, public_pct::float8, market_pct::float8, bonus_points::float8, grade, status_code,
       grade_before_caps, caps::text
@@ -123,6 +129,13 @@ class Night:
     without: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
+def shadow_quarters(until: date) -> int:
+    """Return in how many quarters the challenger that ran last by ``until`` has run in shadow (§9)."""
+    with connect("pc_scoring") as connection:
+        row = connection.execute(SHADOW, {"until": until}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_night(business_date: date, *, method_version: str | None = None, drop: dict[str, list[str]]) -> Night:
     """Read the newest run of ``business_date`` while the marts are still of that night.
 
@@ -134,7 +147,7 @@ def read_night(business_date: date, *, method_version: str | None = None, drop: 
     Raises:
         ScoringError: there is no such run, or the marts have moved on since it was made.
     """
-    loaded = load(method_version) if method_version else load()
+    loaded = load(method_version)
     with connect("pc_gatekeeper") as connection:
         connection.execute("set transaction isolation level repeatable read")
         found = connection.execute(RUN, (business_date, loaded.version)).fetchone()

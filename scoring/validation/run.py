@@ -94,8 +94,8 @@ def validate(
 
 def _change_control(shadow_quarters: int) -> Gate:
     names = ("变更控制：候选方法影子运行季度数", "quarters that a challenger ran in shadow")
-    zh = "没有候选方法在影子运行；模型卡随本报告生成，预览属于发布流程"
-    en = "no challenger runs in shadow; the model card comes with this report, previews belong to publication"
+    zh = "没有候选方法在影子运行（CHALLENGER_METHOD）；模型卡随本报告生成，预览属于发布流程"
+    en = "no challenger runs in shadow (CHALLENGER_METHOD); the model card comes with this report, previews with lists"
     if not shadow_quarters:
         return gates.not_measured("shadow", "change_control", names, "≥ 2", zh, en)
     estimate = gates.Estimate(float(shadow_quarters), None, None, shadow_quarters)
