@@ -140,7 +140,7 @@ def print_explanation(found: dict[str, Any], console: "Console") -> None:
         f"市场 market {found['market_pct']} %   方法 method {found['method_version']}   run {found['run_id']}",
         highlight=False,
     )
-    console.print("  本夜测算，公布等级按季度名单生效 computed this night; published grades change with the quarter's list")
+    console.print("  本夜测算，公布等级随季度名单生效 of this night; published grades change with the quarter's list")
     notes = [*found["not_rated_reasons"], *found["caps"], *([found["held"]] if found["held"] else [])]
     for note in notes:
         console.print(f"  {note.get('code', '≈')} {note['reason_zh']} · {note['reason_en']}", markup=False)
