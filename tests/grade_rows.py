@@ -18,6 +18,21 @@ def uscc(number: int) -> str:
     return head + ALPHABET[-weighted % 31]
 
 
+def make_publishing_marts() -> None:
+    """Make what publishing reads beside the grades as dbt makes it, empty."""
+    with connect("pc_dbt") as connection:
+        connection.execute(
+            """
+            create table marts.mart_publishing__corrections (uscc text, kind_code text, target_type_code text,
+              target_id text, decided_on date, known_on date);
+            create table marts.mart_publishing__notices (uscc text, kind_code text, notice_id text, starts_on date,
+              ends_on date);
+            create table marts.mart_publishing__regions (uscc text, region_code text);
+            create table marts.mart_publishing__replies (uscc text, filed_on date, statement text);
+            """
+        )
+
+
 def by_veto(grade: str, code: str = "V6") -> dict:
     """Return the fields of a grade that a veto decides: it binds the next day, others with the quarter's list."""
     words = {"reason_zh": "否决", "reason_en": "veto", "until": None, "decisions": [], "evidence_ids": []}

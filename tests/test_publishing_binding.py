@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from grade_rows import add_run, by_veto, uscc
+from grade_rows import add_run, by_veto, make_publishing_marts, uscc
 from psycopg.types.json import Jsonb
 
 from publishing.publish import publish
@@ -24,15 +24,7 @@ NOT_RATED = {"grade": None, "status_code": "not_rated"}
 @pytest.fixture(autouse=True)
 def marts(warehouse_database):
     """What dbt builds of objections and decisions, empty; the method's own words on freezes."""
-    with connect("pc_dbt") as connection:
-        connection.execute(
-            """
-            create table marts.mart_publishing__corrections (uscc text, kind_code text, target_type_code text,
-              target_id text, decided_on date, known_on date);
-            create table marts.mart_publishing__notices (uscc text, kind_code text, notice_id text, starts_on date,
-              ends_on date);
-            """
-        )
+    make_publishing_marts()
     with connect("pc_scoring") as connection:
         connection.execute("insert into scoring.methods values ('2026.1', 'x', %s, %s)", (Jsonb(RULES), FIRST))
 

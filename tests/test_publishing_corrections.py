@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from grade_rows import add_run, uscc
+from grade_rows import add_run, make_publishing_marts, uscc
 from psycopg.types.json import Jsonb
 
 from ingestion.feeds import replies as feed
@@ -42,17 +42,7 @@ DISHONEST = {"grade": None, "status_code": "serious_dishonesty", "caps": Jsonb([
 @pytest.fixture(autouse=True)
 def marts(warehouse_database):
     """The marts as dbt builds them, empty."""
-    with connect("pc_dbt") as connection:
-        connection.execute(
-            """
-            create table marts.mart_publishing__corrections (uscc text, kind_code text, target_type_code text,
-              target_id text, decided_on date, known_on date);
-            create table marts.mart_publishing__notices (uscc text, kind_code text, notice_id text, starts_on date,
-              ends_on date);
-            create table marts.mart_publishing__regions (uscc text, region_code text);
-            create table marts.mart_publishing__replies (uscc text, filed_on date, statement text);
-            """
-        )
+    make_publishing_marts()
 
 
 def decide(kind: str, target: str, *, on: date, code: str = A, known_on: date | None = None) -> None:

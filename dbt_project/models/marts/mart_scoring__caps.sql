@@ -20,16 +20,6 @@ records as (
 
 ),
 
-disputed as (
-
-  select
-    uscc,
-    target_type_code,
-    target_id
-  from {{ ref('int_objections__open') }}
-
-),
-
 lines as (
 
   select * from {{ ref('int_inspection_lines__attributed') }}
@@ -43,13 +33,7 @@ complaints as (
     complaints.uscc,
     complaints.complaint_id,
     complaints.escalated_on,
-    exists (
-      select 1
-      from disputed
-      where disputed.uscc = complaints.uscc
-        and disputed.target_type_code = 'complaint'
-        and disputed.target_id = complaints.complaint_id
-    ) as is_disputed
+    {{ is_disputed('complaints', 'complaint', ['complaints.complaint_id']) }} as is_disputed
   from {{ ref('int_complaints__attributed') }} as complaints
   where complaints.is_countable
     and complaints.protection_weight > 0
@@ -145,13 +129,7 @@ in_force as (
     authority_name,
     decision_no,
     cap_code = 'V6' and coalesce(starts_on < previous_starts_on + {{ reach }}, false) as is_repeat,
-    exists (
-      select 1
-      from disputed
-      where disputed.uscc = neighbours.uscc
-        and disputed.target_type_code = 'public_credit'
-        and disputed.target_id = neighbours.evidence_id
-    ) as is_disputed
+    {{ is_disputed('neighbours', 'public_credit', ['neighbours.evidence_id']) }} as is_disputed
   from neighbours
   where coalesce(ends_on >= {{ business_date() }}, true)
     or cap_code = 'V6' and next_starts_on < starts_on + {{ reach }} and next_ends_on >= {{ business_date() }}
@@ -170,13 +148,7 @@ overdue_orders as (
     authority_code as authority_name,
     inspection_id as decision_no,
     false as is_repeat,
-    exists (
-      select 1
-      from disputed
-      where disputed.uscc = lines.uscc
-        and disputed.target_type_code = 'inspection'
-        and disputed.target_id in (lines.inspection_id, lines.inspection_id || '/' || lines.line_code)
-    ) as is_disputed
+    {{ is_disputed('lines', 'inspection', ['lines.inspection_id', "lines.inspection_id || '/' || lines.line_code"]) }} as is_disputed
   from lines
   where order_due_on + {{ caps.C2.overdue_days_over }} < {{ business_date() }} and coalesce(rectified_on > {{ business_date() }}, true)
 

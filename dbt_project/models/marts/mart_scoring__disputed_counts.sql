@@ -18,13 +18,7 @@ record_events as (
 
   select
     events.*,
-    exists (
-      select 1
-      from objections
-      where objections.uscc = events.uscc
-        and objections.target_type_code = 'public_credit'
-        and objections.target_id = events.evidence_id
-    ) as is_disputed
+    {{ is_disputed('events', 'public_credit', ['events.evidence_id']) }} as is_disputed
   from {{ ref('int_record_events__measured') }} as events
   where events.indicator_code in {{ states }}
 
