@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from psycopg import sql
 
@@ -93,21 +94,16 @@ def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mappin
 
 
 def _url(address: Mapping[str, str]) -> str:
-    """Great Expectations refuses an address without a host: a socket goes into the query, with a dummy host before."""
-    from sqlalchemy import URL
-
-    host, socket = address.get("host", "localhost"), {}
+    """Great Expectations refuses an address without a host (a socket goes into the query) or with a blank anywhere."""
+    host, port = address.get("host", "localhost"), address.get("port", "5432")
+    query = {name: value for name, value in address.items() if name.startswith("ssl")}
     if host.startswith("/"):
-        host, socket = "localhost", {"host": host, "port": address.get("port", "5432")}
-    return URL.create(
-        "postgresql+psycopg",
-        username=address["user"],
-        password=address.get("password"),
-        host=host,
-        port=None if socket else int(address.get("port", "5432")),
-        database=address["dbname"],
-        query={**{k: v for k, v in address.items() if k.startswith("ssl")}, **socket},
-    ).render_as_string(hide_password=False)
+        query |= {"host": host, "port": port}
+        place = "localhost"
+    else:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    login = ":".join(quote(address[name], safe="") for name in ("user", "password") if address.get(name))
+    return f"postgresql+psycopg://{login}@{place}/{quote(address['dbname'], safe='')}?{urlencode(query)}"
 
 
 def _add_postgres(context: Any, name: str, url: str) -> Any:

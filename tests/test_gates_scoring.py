@@ -6,7 +6,7 @@ import pytest
 from own_warehouse import copied_database, use_warehouse
 
 from expectations import gates, suites
-from warehouse.connection import connect
+from warehouse.connection import connect, parameters
 from warehouse.stages import StoppedByGate
 
 NIGHT = date(2026, 10, 31)
@@ -234,3 +234,22 @@ def test_gate__same_findings_again__leave_the_same_record(gate_database):
     first = record()
     gates.check_score_inputs(NIGHT)
     assert record() == first
+
+
+def test_gate__password_with_blanks_and_signs__is_what_the_server_is_told():
+    from sqlalchemy import make_url
+
+    from expectations.checking import _url
+
+    told = {"host": "h", "port": "5433", "user": "pc_gatekeeper", "password": "it's \\ $a @:/% ok", "dbname": "d b"}
+    found = make_url(_url(told))
+    assert {"user": found.username, "password": found.password, "dbname": found.database} == {
+        name: told[name] for name in ("user", "password", "dbname")
+    }
+    assert (found.host, found.port) == ("h", 5433)
+
+
+def test_gate__login_with_a_password_of_blanks_and_signs__asks_the_tables(gate_database, monkeypatch):
+    found = parameters("pc_gatekeeper") | {"password": "it's \\ $a @:/% ok"}
+    monkeypatch.setattr(gates, "parameters", lambda role: found)
+    gates.check_score_inputs(NIGHT)  # raises when it cannot ask
