@@ -49,8 +49,7 @@ def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFr
     """Return the mask of rows of ``typed`` whose key raw holds already."""
     kinds = {name: sql.SQL(KINDS.get(feed.field(name).type, "text")) for name in feed.key}
     query = sql.SQL(
-        "select k.place from json_to_recordset(%s) as k(place bigint, {keys})"
-        " where exists (select from {table} r where {same})"
+        "select distinct k.place from json_to_recordset(%s) as k(place bigint, {keys}) join {table} r on {same}"
     ).format(
         keys=sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), kind) for name, kind in kinds.items()),
         table=sql.Identifier("raw", feed.name),

@@ -240,7 +240,7 @@ class _Load:
         for name in {field.references for field in self.feed.fields if field.references}:
             references[name] = known_keys(lookups, feeds.get(name))
         held = lookups.execute(
-            sql.SQL("select exists (select from {})").format(sql.Identifier("raw", self.feed.name))
+            sql.SQL("select exists (select 1 from {})").format(sql.Identifier("raw", self.feed.name))
         ).fetchone()
         return Pipeline(
             self.feed,

@@ -20,14 +20,16 @@ create temporary table places (complaint_id text not null, region_code text not 
 # the latest version of every complaint that a new batch names, in whatever order the batches came
 READ_CHANGED = """
 with touched as (
-  select distinct complaint_id from raw.complaint_clocks
+  select distinct complaint_id from raw.complaints
   where received_at = any (%(arrivals)s) and batch_id = any (%(batches)s)
 ), latest as (
-  select distinct on (clocks.complaint_id) clocks.*
-  from touched join raw.complaint_clocks as clocks on clocks.complaint_id = touched.complaint_id
-  where clocks.known_on <= %(known_until)s
-  order by clocks.complaint_id, clocks.known_on desc, clocks.received_at desc, clocks.batch_id desc,
-    clocks.row_number desc
+  select distinct on (versions.complaint_id) versions.complaint_id, versions.community_id, versions.region_code,
+    versions.category_code, versions.channel_code, versions.status_code, versions.submitted_at, versions.responded_at,
+    versions.handled_at, versions.resolved_at, versions.closed_at, versions.updated_at
+  from touched join raw.complaints as versions on versions.complaint_id = touched.complaint_id
+  where versions.known_on <= %(known_until)s
+  order by versions.complaint_id, versions.known_on desc, versions.received_at desc, versions.batch_id desc,
+    versions.row_number desc
 )
 insert into judged (complaint_id, community_id, region_code, category_code, channel_code, is_withdrawn, submitted_at,
   responded_at, handled_at, resolved_at, ended_at, next_at, is_changed)

@@ -1,4 +1,6 @@
-"""What Citus 13 refuses, as rules on the SQL that dbt would send to it: read with a real parser, never with patterns.
+"""What Citus refuses or gets wrong (14.0.1, by trying), as rules on the SQL that dbt would send to it.
+
+Read with a real parser, never with patterns.
 
 A relation is spread by a column, is a reference table, or lies on the coordinator; a CTE that passes the column of its
 table through is spread like it. A join of two spread relations must compare their columns, or Citus has to send rows
@@ -21,10 +23,26 @@ def violations(sql: str, spread: dict[str, str], *, repartitions: bool = False) 
     return found
 
 
+def _is_spread(table: exp.Table, spread: dict[str, str]) -> bool:
+    return spread.get(table.name, LOCAL) not in (LOCAL, REFERENCE)
+
+
 def _unsupported(statement: exp.Expr, spread: dict[str, str]) -> list[str]:
     found = []
-    if not any(spread.get(table.name, LOCAL) not in (LOCAL, REFERENCE) for table in statement.find_all(exp.Table)):
+    if not any(_is_spread(table, spread) for table in statement.find_all(exp.Table)):
         return found  # runs on one machine, where all of PostgreSQL is there
+    found += [
+        f"{table.name}, which lies on the coordinator, beside spread tables"
+        for table in statement.find_all(exp.Table)
+        if table.db and table.name and spread.get(table.name, LOCAL) == LOCAL
+    ]
+    for select in statement.find_all(exp.Select):
+        sources = [source for source in _sources(select) if isinstance(source, exp.Table)]
+        if not select.expressions and any(_is_spread(source, spread) for source in sources):
+            found.append("SELECT of no column from a spread table")
+        for called in (source.this for source in sources if isinstance(source.this, exp.Func)):
+            if any(_is_spread(table, spread) for table in called.find_all(exp.Table)):
+                found.append("a function in FROM is asked once a shard, with a part of what its argument reads")
     if isinstance(statement, exp.Merge):
         found.append("MERGE into or from a spread table")
     if isinstance(statement, exp.Update):

@@ -5,6 +5,7 @@ The SQL of every model, compiled with DISTRIBUTED=citus, is read by a parser and
 where Citus's own would and keep what they were called with.
 """
 
+import re
 from datetime import date
 
 import pytest
@@ -13,7 +14,7 @@ from citus_rules import LOCAL, REFERENCE, violations
 
 from warehouse import transformation
 from warehouse.connection import connect
-from warehouse.distribution import RAW_KEYS, DistributionError, distribute
+from warehouse.distribution import RAW_KEYS, DistributionError, are_models_spread, distribute
 from warehouse.settings import get_settings
 
 NIGHT = date(2026, 10, 31)
@@ -87,6 +88,10 @@ BY = {"a": "id", "b": "id", "c": "uscc", "small": REFERENCE}
         ("select a.x from a join b on a.x = b.x", "other columns"),
         ("with a2 as (select * from a), b2 as (select id, x from b) select * from a2 join b2 on a2.x = b2.x", "other"),
         ("select a.x from a join c on a.id = c.other", "other columns"),
+        ("select exists (select from a)", "no column"),
+        ("select a.x from s.a join s.alone on alone.x = a.x", "alone, which lies on the coordinator"),
+        ("select a.x from s.a where exists (select 1 from s.alone where alone.x = a.x)", "alone, which lies on"),
+        ("select * from r.f(array(select x from a)) as found", "once a shard"),
     ],
 )
 def test_rules__what_citus_refuses__is_found(sql, told):
@@ -104,6 +109,8 @@ def test_rules__what_citus_refuses__is_found(sql, told):
         "with recursive r as (select 1 as n union all select n + 1 from r where n < 9) select * from r",
         "select distinct on (id) id, x from a order by id, x desc",
         "delete from a using small where small.x = a.x",
+        "select exists (select 1 from a)",
+        "select * from r.f(array(select x from small)) as found",
     ],
 )
 def test_rules__what_citus_accepts__is_left_alone(sql):
@@ -142,6 +149,8 @@ def wrong_models(models):
     found = []
     for name, node in models.items():
         by, config = node.config.meta.get("distributed_by", LOCAL), node.config
+        if config.materialized == "incremental" and by == LOCAL:
+            found.append(f"{name}: a hook that deletes by another table waits for its own session")
         if by in (LOCAL, REFERENCE):
             continue
         if config.materialized == "incremental" and config.incremental_strategy not in ("delete+insert", "append"):
@@ -158,6 +167,21 @@ def test_models__incremental_and_indexed__are_so_in_a_way_that_citus_takes(model
     seeded.config.materialized, seeded.config.incremental_strategy = "incremental", "merge"
     seeded.config._extra["indexes"] = [{"columns": ["uscc"], "unique": True}]
     assert len(wrong_models({"fct_complaints": seeded})) == 2
+    seeded.config.meta = {}
+    assert len(wrong_models({"fct_complaints": seeded})) == 1
+
+
+def several_commands(text):
+    """Jinja macros that send a second command in one go."""
+    found = re.findall(r"{% macro (\w+)\(.*?-%}(.*?){%-? endmacro", re.sub(r"{#.*?#}", "", text, flags=re.S), re.S)
+    return {name for name, body in found if ";" in body}
+
+
+def test_macros__hooks__send_one_command_each():
+    files = (transformation.PROJECT_DIR / "macros").glob("*.sql")
+    found = {name for path in files for name in several_commands(path.read_text("utf-8"))}
+    assert found == {"postgres__get_delete_insert_merge_sql"}  # no hook: dbt sends it outside a prepared statement
+    assert several_commands("{% macro two() -%} create index on a (b); delete from a {%- endmacro %}") == {"two"}
 
 
 def test_models__every_name_in_the_list__is_a_model_or_a_folder(models):
@@ -213,6 +237,18 @@ def test_spread__raw_tables__each_once_and_by_its_key(warehouse_database):
         assert not any(_spread(connection, table, key) for table, key in RAW_KEYS.items())
         calls = dict(connection.execute("select relation, by from calls").fetchall())
     assert calls == {f"raw.{table}": key for table, key in RAW_KEYS.items()}
+
+
+def test_models__restored_into_a_cluster__are_not_spread_until_built(warehouse_database, monkeypatch):
+    monkeypatch.setenv("DISTRIBUTED", "citus")
+    get_settings.cache_clear()
+    with connect() as connection:
+        connection.execute(STAND_INS)
+        assert are_models_spread(connection)  # there is nothing yet
+        connection.execute("create table marts.fct_complaints (complaint_id text)")
+        assert not are_models_spread(connection)
+        connection.execute("insert into pg_dist_partition values ('marts.fct_complaints')")
+        assert are_models_spread(connection)
 
 
 def test_machines__passwords_with_quotes__are_told_here_and_to_every_worker(warehouse_database):

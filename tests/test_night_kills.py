@@ -54,16 +54,20 @@ KILLS = (
 def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(migrated_template, tmp_path):
     region = tmp_path / "region"
     simulate(preset="hamlet", seed=16, out=region, through=NIGHT, nights=0, dirt=True)
-    unbroken = _night_of_processes(region, migrated_template, tmp_path / "unbroken", kills=())
-    broken = _night_of_processes(region, migrated_template, tmp_path / "broken", kills=KILLS)
+    homes = [tmp_path / "unbroken", tmp_path / "broken"]
+    unbroken = night_of_processes(warehouse(migrated_template, homes[0]), region, homes[0], kills=())
+    broken = night_of_processes(warehouse(migrated_template, homes[1]), region, homes[1], kills=KILLS)
     assert broken[0] == unbroken[0]
     assert broken[1] == unbroken[1]
 
 
-def _night_of_processes(region, template, home, *, kills):
-    """Run the dirty region's first night, killed at every place and finished by other processes; return its end."""
+def night_of_processes(made, region, home, *, kills):
+    """Run the dirty region's first night in the warehouse that ``made`` gives; return what it left and what arrived.
+
+    It is killed at every place of ``kills`` and finished by other processes.
+    """
     home.mkdir()
-    with warehouse(template, home) as patch, sandbox_process.running(home) as sandbox:
+    with made as patch, sandbox_process.running(home) as sandbox:
         patch.setenv("TENDERING_URL", sandbox)
         patch.setenv("SUPERVISION_URL", sandbox)
         shutil.copytree(region / "landing", home / "landing")

@@ -347,10 +347,10 @@ def test_tick__without_a_zone__is_refused():
 
 @pytest.mark.parametrize("column", ["content", "title", "reply", "reporter_name", "reporter_phone"])
 def test_supervision__cannot_read_text_nor_persons(column):
-    for relation in ("raw.complaints", "raw.complaint_clocks"):
-        with connect("pc_supervision") as connection, pytest.raises(psycopg.Error) as refused:
-            connection.execute(f"select {column} from {relation}")
-        assert isinstance(refused.value, psycopg.errors.InsufficientPrivilege | psycopg.errors.UndefinedColumn)
+    with connect("pc_supervision") as connection:
+        connection.execute("select complaint_id, submitted_at from raw.complaints")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"select {column} from raw.complaints")
 
 
 def test_escalation__cannot_be_deleted_and_its_notice_names_no_person():

@@ -96,6 +96,12 @@ def test_restore__over_deliveries__is_refused_and_they_stay(warehouse_database, 
     assert batches() == [("b1",)]
 
 
+def test_restore__into_an_older_server__says_which_is_needed():
+    backup._refuse_old(180004)
+    with pytest.raises(backup.BackupError, match="is PostgreSQL 15; a restore needs 17 or newer"):
+        backup._refuse_old(150020)
+
+
 def test_restore__a_torn_file__says_so_and_leaves_an_empty_warehouse(warehouse_database, another, tmp_path):
     register_batch()
     whole = tmp_path / "whole.dump"

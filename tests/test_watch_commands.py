@@ -73,7 +73,7 @@ def test_tick__from_the_api_to_the_office__over_midnight_and_back_when_it_is_sol
     ]
     assert "某人" not in str(received) and "电梯坏了" not in str(received)
     with connect("pc_supervision") as connection:
-        known = connection.execute("select known_on::text from raw.complaint_clocks order by 1").fetchall()
+        known = connection.execute("select known_on::text from raw.complaints order by 1").fetchall()
     assert known == [("2026-10-30",), ("2026-10-31",)]
     listed = json.loads(run("supervision", "escalations", "--region", "150200", "--format", "json").stdout)
     assert [(row["escalation_id"], row["close_reason_code"]) for row in listed] == [("T1/response", "solved")]

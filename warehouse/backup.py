@@ -14,12 +14,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from warehouse import connection, embedded
+from warehouse.distribution import distribute
 from warehouse.migrate import migrate
 
 SCHEMAS = (
     *("raw", "quarantine", "ops", "staging", "intermediate", "marts", "dbt_checks"),
     *("scoring", "publishing", "supervision", "scorecards"),
 )
+
+OLDEST_SERVER = 170000  # that a restore goes into; knows transaction_timeout
 
 
 class BackupError(Exception):
@@ -42,7 +45,8 @@ def dump(file: Path) -> int:
     """
     partial = file.with_name(file.name + ".partial")
     try:
-        _run("pg_dump", "--format=custom", f"--file={partial}")
+        # without Citus itself: the file goes back into one machine as well as into a cluster
+        _run("pg_dump", "--format=custom", "--exclude-extension=citus*", f"--file={partial}")
         partial.replace(file)
     except OSError as error:
         raise BackupError(f"{file}: cannot be written: {error.strerror}") from error
@@ -52,7 +56,7 @@ def dump(file: Path) -> int:
 
 
 def restore(file: Path) -> Restored:
-    """Bring the warehouse of ``file`` back and apply the migrations that are newer than it.
+    """Bring the warehouse of ``file`` back and apply the migrations that are newer than it; spread raw over a cluster.
 
     The warehouse in use must hold no delivery. When the file cannot be read it is left empty, and a restore can be
     tried again. BackupError says what stands in the way.
@@ -61,6 +65,7 @@ def restore(file: Path) -> Restored:
         raise BackupError(f"{file}: there is no such file")
     migrate()  # roles and their settings belong to the server, not to the file
     with connection.connect() as opened:
+        _refuse_old(opened.info.server_version)
         held = _count(opened, "ops.batches")
         if held:
             raise BackupError(
@@ -72,8 +77,18 @@ def restore(file: Path) -> Restored:
         _run("pg_restore", "--single-transaction", "--exit-on-error", str(file))
     finally:
         revision = migrate()
+    distribute()
     with connection.connect() as opened:
         return Restored(revision, _count(opened, "ops.batches"), _count(opened, "publishing.publications"))
+
+
+def _refuse_old(server_version: int) -> None:
+    """Refuse a server that does not know a setting which pg_restore sends to every server."""
+    if server_version < OLDEST_SERVER:
+        raise BackupError(
+            f"this server is PostgreSQL {server_version // 10000}; a restore needs {OLDEST_SERVER // 10000} or newer: "
+            "set WAREHOUSE_URL to such a server, or unset it for the embedded one"
+        )
 
 
 def _count(opened: psycopg.Connection, table: str) -> int:

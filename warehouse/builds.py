@@ -14,6 +14,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import dict_row
 
+from warehouse.distribution import are_models_spread
+
 Mode = Literal["full", "incremental", "partial"]
 LARGEST_SHARE = 0.2  # of all rows: with more than that new, making every table anew costs less than touching it
 LONGEST_GAP = timedelta(days=92)  # between two nights: after that too much has changed by the passing of days alone
@@ -66,6 +68,8 @@ def plan(
     reason = _why_full(last, business_date, code_hash, variable_hash) if is_incremental else "it was asked for"
     if reason is None and _is_much(cursor, business_date):
         reason = f"more than {LARGEST_SHARE:.0%} of all rows are new"
+    if reason is None and not are_models_spread(connection):
+        reason = "the tables lie on the coordinator alone"
     unread = cursor.execute(
         """
         select feed, batch_id, received_at from ops.batches

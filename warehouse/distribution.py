@@ -21,8 +21,14 @@ RAW_KEYS = {
     "lifts": "lift_id",
     "street_ratings": "rating_id",
 }
-# a join on another column than the tables lie by is sent between the machines instead of being refused
-SETTINGS = {"citus.enable_repartition_joins": "on"}
+SETTINGS = {
+    # a join on another column than the tables lie by is sent between the machines instead of being refused
+    "citus.enable_repartition_joins": "on",
+    # a model is read, made and renamed in one transaction: Citus does that over one connection to each machine, the
+    # coordinator included, and refuses it over several or partly within the session
+    "citus.multi_shard_modify_mode": "sequential",
+    "citus.enable_local_execution": "off",
+}
 
 
 class DistributionError(Exception):
@@ -41,6 +47,7 @@ def distribute() -> list[str]:
         try:
             connection.execute("create extension if not exists citus")
             _let_machines_connect(connection, _passwords(), workers=False)
+            _add_coordinator(connection)
             for worker in filter(None, settings.citus_workers.split(",")):
                 host, _, port = worker.strip().partition(":")
                 connection.execute("select citus_add_node(%s, %s)", (host, int(port or 5432)))
@@ -58,6 +65,30 @@ def distribute() -> list[str]:
                 f"the cluster cannot be set up: {text}. DISTRIBUTED=citus needs a server with Citus as WAREHOUSE_URL "
                 "and its workers as CITUS_WORKERS=host:port,host:port; see docs/scale.md"
             ) from error
+
+
+def _add_coordinator(connection: psycopg.Connection) -> None:
+    """Let the coordinator hold reference tables too: they are joined with what only it has."""
+    host, port = connection.info.host, connection.info.port
+    if host.startswith("/"):
+        raise ValueError("WAREHOUSE_URL must name the coordinator by a host that its workers reach")
+    connection.execute("select citus_set_coordinator_host(%s, %s)", (host, port))
+
+
+def are_models_spread(connection: psycopg.Connection) -> bool:
+    """Say whether what dbt built lies on the cluster's machines: after a restore it lies on the coordinator alone.
+
+    True off Citus, and where nothing was built yet.
+    """
+    if get_settings().distributed != "citus":
+        return True
+    row = connection.execute(
+        """
+        select to_regclass('marts.fct_complaints') is null
+          or exists (select 1 from pg_dist_partition where logicalrelid = to_regclass('marts.fct_complaints'))
+        """
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _passwords() -> dict[str, str]:

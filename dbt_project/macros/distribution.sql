@@ -1,13 +1,34 @@
 {#- Spread a finished table over the machines of a Citus cluster, as its `distributed_by` in dbt_project.yml says: a
     column (rows of one value lie together, tables of one column's kind lie together) or `reference` (a copy on every
-    machine). Nothing off Citus, nothing for a table without `distributed_by`, nothing for one that is spread already. -#}
+    machine). Nothing off Citus, nothing for a view, for a table that stays on the coordinator (`local`, or nothing said)
+    or for one that is spread already. -#}
 {% macro distribute() -%}
   {%- set by = model.config.get('meta', {}).get('distributed_by') -%}
-  {%- if var('distributed', none) == 'citus' and by and by != 'local' -%}
+  {%- if var('distributed', none) == 'citus' and by and by != 'local' and config.get('materialized') != 'view' -%}
     select
     {%- if by == 'reference' %} create_reference_table('{{ this }}')
     {%- else %} create_distributed_table('{{ this }}', '{{ by }}', colocate_with => 'default')
     {%- endif %}
     where not exists (select from pg_dist_partition where logicalrelid = '{{ this }}'::regclass)
   {%- endif -%}
+{%- endmacro %}
+
+{#- Take a spread table away before it is made anew, in a transaction of its own: Citus refuses to rename one in the
+    transaction that has read others. Nothing off Citus, where the old table stands until the new one takes its name. -#}
+{% macro make_room() -%}
+  {%- set is_spread = model.config.get('meta', {}).get('distributed_by') not in (none, 'local') -%}
+  {%- if execute and var('distributed', none) == 'citus' and is_spread and config.get('materialized') == 'table' -%}
+    {%- set standing = load_cached_relation(this) -%}
+    {%- if standing is not none -%}{%- do adapter.drop_relation(standing) -%}{%- endif -%}
+  {%- endif -%}
+{%- endmacro %}
+
+{#- dbt's delete+insert without `distinct`: with it Citus does not delete from a reference table by a temporary one. -#}
+{% macro postgres__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
+  {%- set key = ([unique_key] if unique_key is string else unique_key) | join(', ') -%}
+  {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
+  delete from {{ target }} where ({{ key }}) in (select {{ key }} from {{ source }});
+
+  insert into {{ target }} ({{ columns }})
+  select {{ columns }} from {{ source }}
 {%- endmacro %}

@@ -39,13 +39,14 @@
   {%- endif %}
 {%- endmacro %}
 
-{#- Take away keys of which nothing is left; a partial index finds them without reading the table. -#}
+{#- Take away keys of which nothing is left; a partial index, made with the table, finds them without reading it. -#}
 {% macro without_empty_sums(counts) -%}
   {%- set empty -%}
     {% for name in counts %}{{ name }} = 0{% if not loop.last %} and {% endif %}{% endfor %}
   {%- endset -%}
-  {%- if not is_incremental() -%}
-  create index on {{ this }} ({{ counts[0] }}) where {{ empty }};
-  {%- endif %}
+  {%- if is_incremental() -%}
   delete from {{ this }} where {{ empty }}
+  {%- else -%}
+  create index on {{ this }} ({{ counts[0] }}) where {{ empty }}
+  {%- endif -%}
 {%- endmacro %}

@@ -43,7 +43,7 @@ region_months as (
     months.*,
     regions.region_code
   from {{ ref('mart_scorecards__area_months') }} as months
-  inner join {{ ref('dim_region') }} as regions
+  inner join {{ ref('regions') }} as regions
     on regions.region_code = months.area_code
 
 ),

@@ -11,42 +11,11 @@
   ],
 ) }}
 -- depends_on: {{ source('raw', 'complaints') }}
--- depends_on: {{ ref('stg_complaints') }}
+-- depends_on: {{ ref('stg_complaint_months__touched') }}
 {%- if is_incremental() %}
-with changed as (
+with months as (
 
-  select distinct complaint_id from {{ source('raw', 'complaints') }} where {{ is_in_new_batch('complaints') }}
-
-),
-
--- a month of a community is counted again when any version of a changed complaint has ever lain in it
-months as (
-
-  select distinct
-    versions.community_id,
-    date_trunc('month', versions.submitted_at at time zone 'Asia/Shanghai')::date as month_on
-  from changed
-  inner join {{ source('raw', 'complaints') }} as versions
-    on versions.complaint_id = changed.complaint_id
-  where versions.community_id is not null
-    and versions.submitted_at >= {{ monitored_from() }}::timestamp at time zone 'Asia/Shanghai'
-
-),
-
-counted as (
-
-  select *
-  from raw.complaint_reporter_counts(
-    {{ as_of() }},
-    array(
-      select complaints.complaint_id
-      from months
-      inner join {{ ref('stg_complaints') }} as complaints
-        on complaints.community_id = months.community_id
-        and complaints.submitted_at >= months.month_on::timestamp at time zone 'Asia/Shanghai'
-        and complaints.submitted_at < (months.month_on + interval '1 month') at time zone 'Asia/Shanghai'
-    )
-  )
+  select * from {{ ref('stg_complaint_months__touched') }}
 
 )
 
@@ -57,7 +26,7 @@ select
   coalesce(counted.reporter_count, 0) as reporter_count,
   coalesce(counted.largest_reporter_count, 0) as largest_reporter_count
 from months
-left join counted
+left join raw.complaint_reporter_counts({{ as_of() }}, array(select unnest(complaint_ids) from months)) as counted
   on counted.community_id = months.community_id and counted.month_on = months.month_on
 {%- else %}
 select
