@@ -101,6 +101,7 @@ def test_clicks__from_the_region_to_a_complaint__each_figure_leads_on(browser, r
         count = int(first.get_attribute("data-value"))
         first.click()
         opened = page.locator("details.ev[open]")
+        opened.first.wait_for()  # the page opens it once it has loaded
         assert opened.count() == 1
         complaints = opened.locator("li", has_text="诉求")
         assert complaints.count() == count and complaints.first.locator("code").inner_text().startswith(("MSB", "RX"))
