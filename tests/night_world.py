@@ -1,12 +1,16 @@
 """A whole night's ground: a warehouse of its own, and a fingerprint of everything that a night leaves behind."""
 
 import contextlib
+import shutil
 
 import pytest
 from own_warehouse import copied_database, use_warehouse
 from psycopg import sql
 
+from publishing import sandbox_process
+from simulation import complaints_api
 from warehouse.connection import connect
+from warehouse.settings import get_settings
 
 SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
 TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
@@ -18,6 +22,22 @@ def warehouse(template, home):
     with copied_database(template) as name, pytest.MonkeyPatch.context() as patch:
         use_warehouse(patch, name, home)
         yield patch
+
+
+@contextlib.contextmanager
+def with_offices(made, region, home):
+    """The warehouse that ``made`` gives, what ``region`` delivers, its complaints API, a receiver; gives the receiver."""
+    with (
+        made as patch,
+        sandbox_process.running(home) as sandbox,
+        complaints_api.running(region / "complaints_api") as api,
+    ):
+        patch.setenv("TENDERING_URL", sandbox)
+        patch.setenv("SUPERVISION_URL", sandbox)
+        patch.setenv("COMPLAINTS_API_URL", api)
+        get_settings.cache_clear()
+        shutil.copytree(region / "landing", home / "landing")
+        yield sandbox
 
 
 def state(*, without=()):

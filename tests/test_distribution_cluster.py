@@ -1,11 +1,10 @@
 """The warehouse on a real Citus cluster, where there is one: nights leave there what they leave on one machine."""
 
-import shutil
 from datetime import date
 
 import pytest
 from cluster import SECRET, cluster_warehouse, needs_cluster
-from night_world import state, warehouse
+from night_world import state, warehouse, with_offices
 from test_dbt_incremental import LAST, differing, last_build, nights_after
 from test_night_kills import ARRIVALS, KILLS, night_of_processes
 
@@ -13,12 +12,9 @@ from cli.nightly import run_night
 from ingestion import feeds
 from ingestion.load import no_check
 from ingestion.night import ingest_feed
-from publishing import sandbox_process
-from simulation import complaints_api
 from simulation.region import simulate
 from warehouse import backup
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 from warehouse.transformation import build
 
 pytestmark = [needs_cluster, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -27,18 +23,12 @@ pytestmark = [needs_cluster, pytest.mark.slow, pytest.mark.timeout(3600)]
 def nights_in(made, region, home):
     """Run three nights with dirty and late rows in the warehouse that ``made`` gives; return what each left behind."""
     found = []
-    with made as patch, sandbox_process.running(home) as sandbox:
-        patch.setenv("TENDERING_URL", sandbox)
-        patch.setenv("SUPERVISION_URL", sandbox)
-        shutil.copytree(region / "landing", home / "landing")
-        with complaints_api.running(region / "complaints_api") as api:
-            patch.setenv("COMPLAINTS_API_URL", api)
-            get_settings.cache_clear()
-            with connect() as connection:
-                connection.execute("update raw.name_secret set secret = %s", (SECRET,))
-            for night in (date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)):
-                assert run_night(night) == 0
-                found.append(state(without=ARRIVALS))
+    with with_offices(made, region, home):
+        with connect() as connection:
+            connection.execute("update raw.name_secret set secret = %s", (SECRET,))
+        for night in (date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)):
+            assert run_night(night) == 0
+            found.append(state(without=ARRIVALS))
     return found
 
 

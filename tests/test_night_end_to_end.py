@@ -11,14 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from night_world import state, warehouse
+from night_world import state, warehouse, with_offices
 
 from cli.nightly import run_night
-from publishing import sandbox_process
-from simulation import complaints_api
 from simulation.region import simulate
 from warehouse.connection import connect
-from warehouse.settings import get_settings
 
 pytestmark = pytest.mark.slow
 CLEAN, DIRTY, LATE = date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)
@@ -51,27 +48,21 @@ def region(tmp_path_factory):
 def nights(region, migrated_template, tmp_path_factory):
     """Run the four nights once, in this process."""
     home = tmp_path_factory.mktemp("nights")
-    with warehouse(migrated_template, home) as patch, sandbox_process.running(home) as sandbox:
-        patch.setenv("TENDERING_URL", sandbox)
-        patch.setenv("SUPERVISION_URL", sandbox)
-        with complaints_api.running(region / "clean" / "complaints_api") as api:
-            patch.setenv("COMPLAINTS_API_URL", api)
-            get_settings.cache_clear()
-            world = World(
-                landing=home / "landing",
-                manifest=json.loads((region / "clean" / "manifest.json").read_text()),
-                dirt=json.loads((region / "dirty" / "manifest.json").read_text()),
-                sandbox=sandbox,
-            )
-            shutil.copytree(region / "clean" / "landing", world.landing)
-            broken = _deliver_dirt(region / "dirty" / "landing" / CLEAN.isoformat(), world.landing / DIRTY.isoformat())
-            _run(world, "clean", CLEAN)
-            _run(world, "dirty", DIRTY)
-            broken.unlink()  # the bank withdraws its broken export
-            _run(world, "late", LATE)
-            _run(world, "again", DIRTY)
-            _run(world, "last", LATE)
-            yield world
+    with with_offices(warehouse(migrated_template, home), region / "clean", home) as sandbox:
+        world = World(
+            landing=home / "landing",
+            manifest=json.loads((region / "clean" / "manifest.json").read_text()),
+            dirt=json.loads((region / "dirty" / "manifest.json").read_text()),
+            sandbox=sandbox,
+        )
+        broken = _deliver_dirt(region / "dirty" / "landing" / CLEAN.isoformat(), world.landing / DIRTY.isoformat())
+        _run(world, "clean", CLEAN)
+        _run(world, "dirty", DIRTY)
+        broken.unlink()  # the bank withdraws its broken export
+        _run(world, "late", LATE)
+        _run(world, "again", DIRTY)
+        _run(world, "last", LATE)
+        yield world
 
 
 def _deliver_dirt(dirty, day):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +10,12 @@ from datetime import date
 
 import httpx
 import pytest
-from night_world import state, warehouse
+from night_world import state, warehouse, with_offices
 
 from cli.nightly import run_night
-from publishing import sandbox_process
-from simulation import complaints_api
 from simulation.region import simulate
 from warehouse.connection import connect
-from warehouse.settings import PROJECT_ROOT, get_settings
+from warehouse.settings import PROJECT_ROOT
 
 NIGHT = date(2026, 10, 31)
 ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
@@ -67,24 +64,16 @@ def night_of_processes(made, region, home, *, kills):
     It is killed at every place of ``kills`` and finished by other processes.
     """
     home.mkdir()
-    with made as patch, sandbox_process.running(home) as sandbox:
-        patch.setenv("TENDERING_URL", sandbox)
-        patch.setenv("SUPERVISION_URL", sandbox)
-        shutil.copytree(region / "landing", home / "landing")
-        with complaints_api.running(region / "complaints_api") as api:
-            patch.setenv("COMPLAINTS_API_URL", api)
-            get_settings.cache_clear()
-            for place, step, lock in kills:
-                _start_and_kill(home, place, step, lock)
-            if kills:
-                finished = _process(home)
-                assert finished.wait(timeout=300) == 0, (home / "night.log").read_text(errors="replace")[-3000:]
-            else:
-                assert run_night(NIGHT) == 0
-            received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
-            return state(without=ARRIVALS), {
-                row["idempotency_key"]: row["body"] | {"raised_at": None} for row in received
-            }
+    with with_offices(made, region, home) as sandbox:
+        for place, step, lock in kills:
+            _start_and_kill(home, place, step, lock)
+        if kills:
+            finished = _process(home)
+            assert finished.wait(timeout=300) == 0, (home / "night.log").read_text(errors="replace")[-3000:]
+        else:
+            assert run_night(NIGHT) == 0
+        received = httpx.get(f"{sandbox}/received", trust_env=False).json()["received"]
+        return state(without=ARRIVALS), {row["idempotency_key"]: row["body"] | {"raised_at": None} for row in received}
 
 
 def _process(home):

@@ -1,10 +1,17 @@
+{#- By what the model at hand is spread; none off Citus, for a view, and for a table that stays on the coordinator (`local`,
+    or nothing said). -#}
+{% macro spread_by() -%}
+  {%- set by = model.config.get('meta', {}).get('distributed_by') -%}
+  {%- set is_spread = var('distributed', none) == 'citus' and by != 'local' and config.get('materialized') != 'view' -%}
+  {{ return(by if is_spread else none) }}
+{%- endmacro %}
+
 {#- Spread a finished table over the machines of a Citus cluster, as its `distributed_by` in dbt_project.yml says: a
     column (rows of one value lie together, tables of one column's kind lie together) or `reference` (a copy on every
-    machine). Nothing off Citus, nothing for a view, for a table that stays on the coordinator (`local`, or nothing said)
-    or for one that is spread already. -#}
+    machine). Nothing for one that is spread already. -#}
 {% macro distribute() -%}
-  {%- set by = model.config.get('meta', {}).get('distributed_by') -%}
-  {%- if var('distributed', none) == 'citus' and by and by != 'local' and config.get('materialized') != 'view' -%}
+  {%- set by = spread_by() -%}
+  {%- if by -%}
     select
     {%- if by == 'reference' %} create_reference_table('{{ this }}')
     {%- else %} create_distributed_table('{{ this }}', '{{ by }}', colocate_with => 'default')
@@ -16,8 +23,7 @@
 {#- Take a spread table away before it is made anew, in a transaction of its own: Citus refuses to rename one in the
     transaction that has read others. Nothing off Citus, where the old table stands until the new one takes its name. -#}
 {% macro make_room() -%}
-  {%- set is_spread = model.config.get('meta', {}).get('distributed_by') not in (none, 'local') -%}
-  {%- if execute and var('distributed', none) == 'citus' and is_spread and config.get('materialized') == 'table' -%}
+  {%- if execute and spread_by() and config.get('materialized') == 'table' -%}
     {%- set standing = load_cached_relation(this) -%}
     {%- if standing is not none -%}{%- do adapter.drop_relation(standing) -%}{%- endif -%}
   {%- endif -%}
