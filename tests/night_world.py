@@ -26,7 +26,7 @@ def warehouse(template, home):
 
 @contextlib.contextmanager
 def with_offices(made, region, home):
-    """The warehouse that ``made`` gives, what ``region`` delivers, its complaints API, a receiver; gives the receiver."""
+    """The warehouse that ``made`` gives with the offices of ``region`` around it; gives where notices go to."""
     with (
         made as patch,
         sandbox_process.running(home) as sandbox,
