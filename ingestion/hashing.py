@@ -10,7 +10,7 @@ import numpy
 import polars
 import polars_hash
 
-from ingestion.contract import Feed
+from ingestion.contract import Feed, Field
 
 _MASK = (1 << 64) - 1
 _STEP = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: a sequence without short cycles
@@ -28,7 +28,8 @@ def hashes(feed: Feed, typed: polars.DataFrame) -> tuple[numpy.ndarray, polars.S
 
     Rows that are equal have equal hashes, whatever their source wrote.
     """
-    numbers = _numbers(typed, [name for name in feed.field_names if typed[name].null_count() < typed.height])
+    filled = [_number(field) for field in feed.fields if typed[field.name].null_count() < typed.height]
+    numbers = {column.name: column.to_numpy() for column in typed.select(filled).get_columns()}
     keys = numpy.zeros(typed.height, numpy.uint64)
     rows = numpy.zeros(typed.height, numpy.uint64)
     constant = 0
@@ -45,23 +46,16 @@ def hashes(feed: Feed, typed: polars.DataFrame) -> tuple[numpy.ndarray, polars.S
 
 
 @cache
-def _of_codes(kind: polars.Enum) -> polars.Series:
-    """Return the hashes of a code list's words: each is worked out once, not once a row."""
-    return kind.categories.to_frame("word").select(polars_hash.col("word").nchash.xxh3_64()).to_series()
-
-
-def _numbers(typed: polars.DataFrame, names: list[str]) -> dict[str, numpy.ndarray]:
-    """Return a uint64 for each value of the columns ``names``; null has its own."""
-    expressions = []
-    for name in names:
-        kind = typed.schema[name]
-        if isinstance(kind, polars.Enum):
-            expression = polars.lit(_of_codes(kind)).gather(polars.col(name).to_physical())
-        elif kind == polars.String:
-            expression = polars_hash.col(name).nchash.xxh3_64()
-        elif isinstance(kind, polars.Decimal):
-            expression = polars_hash.col(name).cast(polars.String).nchash.xxh3_64()  # type: ignore[attr-defined]
-        else:
-            expression = polars.col(name).to_physical().cast(polars.Int64).reinterpret(signed=False)
-        expressions.append(expression.fill_null(_NULL).alias(name))
-    return {column.name: column.to_numpy() for column in typed.select(expressions).get_columns()}
+def _number(field: Field) -> polars.Expr:
+    """Return the uint64 of each value of the field's typed column; null has its own."""
+    if field.type == "code":  # a word's hash is worked out once, not once a row
+        words = polars.DataFrame({"word": field.codes}, {"word": polars.String})
+        hashed = words.select(polars_hash.col("word").nchash.xxh3_64()).to_series()
+        number = polars.lit(hashed).gather(polars.col(field.name).to_physical())
+    elif field.type in ("text", "uscc"):
+        number = polars_hash.col(field.name).nchash.xxh3_64()
+    elif field.type == "decimal":
+        number = polars_hash.col(field.name).cast(polars.String).nchash.xxh3_64()  # type: ignore[attr-defined]
+    else:
+        number = polars.col(field.name).to_physical().cast(polars.Int64).reinterpret(signed=False)
+    return number.fill_null(_NULL).alias(field.name)

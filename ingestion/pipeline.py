@@ -20,10 +20,12 @@ from ingestion.hashing import hashes
 from ingestion.mapping import Mapped, Mapper
 from ingestion.profile import Profile
 from ingestion.values import empty_type
+from warehouse.business_date import ZONE
 from warehouse.settings import get_settings
 
 EXAMPLES = 20
 PIECE_BYTES = 1 << 20
+WAITING_ROWS = 2_000
 REFUSED = polars.Schema(
     {
         "row_number": polars.Int64,
@@ -36,24 +38,28 @@ REFUSED = polars.Schema(
 
 
 class Spill:
-    """Rows put aside in an unlinked temporary file, as the COPY that takes them."""
+    """Rows put aside in an unlinked temporary file, as the COPY that takes them.
 
-    def __init__(self, rows: BinaryCopy) -> None:
-        self.copy, self.rows = rows, 0
+    Laying rows out costs something however few they are, so up to ``waiting_rows`` wait for more: not for rows cut out
+    of a block, which would keep the whole block in memory.
+    """
+
+    def __init__(self, rows: BinaryCopy, *, waiting_rows: int = 0) -> None:
+        self.copy, self.rows, self._waiting_rows = rows, 0, waiting_rows
+        self._waiting: list[polars.DataFrame] = []
         self._file: IO[bytes] | None = None
 
     def add(self, frame: polars.DataFrame) -> None:
         """Put the rows of ``frame`` aside."""
-        if self._file is None:
-            folder = get_settings().data_dir / "spill"
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)
-            self._file.write(HEADER)
-        self._file.write(self.copy.encode(frame))
+        self._waiting.append(frame)
         self.rows += frame.height
+        if sum(waiting.height for waiting in self._waiting) > self._waiting_rows:
+            self._write()
 
     def pieces(self) -> Iterator[bytes]:
         """Yield everything put aside, once; only when there are rows."""
+        if self._waiting:
+            self._write()
         assert self._file is not None
         self._file.write(TRAILER)
         self._file.seek(0)
@@ -64,6 +70,15 @@ class Spill:
         """Give the file's space back."""
         if self._file is not None:
             self._file.close()
+
+    def _write(self) -> None:
+        if self._file is None:
+            folder = get_settings().data_dir / "spill"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file.write(HEADER)
+        self._file.write(self.copy.encode(polars.concat(self._waiting)))
+        self._waiting = []
 
 
 class Pipeline:
@@ -91,7 +106,8 @@ class Pipeline:
             {**origin, "known_on": stats.business_date},
         )
         self.held = Spill(self.copy)
-        self.refused = Spill(BinaryCopy(REFUSED, {**origin, "feed": feed.name, "source_file": identity.source_file}))
+        told: dict[str, Value] = {"feed": feed.name, "source_file": identity.source_file}
+        self.refused = Spill(BinaryCopy(REFUSED, origin | told), waiting_rows=WAITING_ROWS)
         self.streamed = self.held_moved = 0
         self._mapper = Mapper(feed, profile, identity.source_file)
         self._checker = rules.Checker(feed, profile, stats.business_date, references)
@@ -100,10 +116,12 @@ class Pipeline:
         self._filled: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
+        self._words = {field.name: field.codes for field in feed.fields if field.type == "code"}
         self._codes: dict[str, Counter[str]] = {}
         self._sums: dict[str, Decimal] = {}
         self._stated: dict[str, Decimal] = {}
         self._unread: Counter[str] = Counter()
+        self._latest: date | None = None
         self._summed = {rule.total_of for rule in profile.skip_rows if rule.total_of}
 
     def process(self, block: Block) -> memoryview:
@@ -150,6 +168,9 @@ class Pipeline:
         stats.reasons = dict(sorted(self._reasons.items()))
         stats.unknown_code_counts = dict(sorted(self._unknown.items()))
         stats.code_counts = batches.count_codes(self._codes)
+        stats.latest_event_on = self._latest
+        if isinstance(self._latest, datetime):
+            stats.latest_event_on = self._latest.astimezone(ZONE).date()
         if stats.latest_event_on is not None:
             stats.days_since_latest_event = (stats.business_date - stats.latest_event_on).days
         for name, stated in sorted(self._stated.items()):
@@ -192,18 +213,15 @@ class Pipeline:
 
     def _look_at(self, good: polars.DataFrame) -> None:
         """Note codes and the latest event of the rows that passed."""
-        for column in good.get_columns():
-            if isinstance(column.dtype, polars.Enum) and column.null_count() < good.height:
-                words = column.dtype.categories.to_list()
-                found = numpy.bincount(column.to_physical().drop_nulls().to_numpy(), minlength=len(words))
+        if not good.height:
+            return
+        for column in good.select(polars.col(list(self._words)).to_physical()).get_columns():
+            if column.null_count() < good.height:
+                words = self._words[column.name]
+                places = column.drop_nulls() if column.null_count() else column
+                found = numpy.bincount(places.to_numpy(), minlength=len(words))
                 counted = {word: int(count) for word, count in zip(words, found, strict=True) if count}
                 self._codes.setdefault(column.name, Counter()).update(counted)
-        latest = good[self.feed.event_field].max() if good.height else None
-        if isinstance(latest, datetime):
-            latest = (
-                polars.Series([latest], dtype=polars.Datetime("us", "UTC"))
-                .dt.convert_time_zone("Asia/Shanghai")
-                .dt.date()[0]
-            )
-        if isinstance(latest, date) and (self.stats.latest_event_on is None or latest > self.stats.latest_event_on):
-            self.stats.latest_event_on = latest
+        latest = good[self.feed.event_field].max()
+        if isinstance(latest, date) and (self._latest is None or latest > self._latest):  # an instant is a date too
+            self._latest = latest

@@ -138,6 +138,7 @@ def nulls(kind: polars.DataType, height: int) -> polars.Series:
     return _nulls(kind, capacity).slice(0, height)
 
 
+@cache
 def empty_type(field: Field) -> polars.DataType:
     """Return the polars type of the field's typed column."""
     return {
