@@ -134,4 +134,6 @@ def _print(report: "ReplayReport") -> None:
         f"{report.business_date} run {report.run_id}: {counts}, {report.difference_count:,} fields differ ({inputs}; "
         f"replayed as {report.replayed_run_id})"
     )
+    if report.changes:
+        console.print(f"  computed by another than then: {', '.join(report.changes)}", markup=False, highlight=False)
     print_rows([asdict(difference) for difference in report.differences[:SHOWN]], output=Format.TEXT)

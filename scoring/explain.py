@@ -38,7 +38,7 @@ def explain(uscc: str, as_of: date | None = None, *, run_id: str | None = None) 
     """
     with connect("pc_scoring") as connection, connection.cursor(row_factory=dict_row) as cursor:
         grade = cursor.execute(
-            "select grades.*, runs.fit_id, methods.document from scoring.grades"
+            "select grades.*, runs.fit_id, runs.computed_by, methods.document from scoring.grades"
             " join scoring.runs using (run_id) join scoring.methods on methods.method_version = runs.method_version"
             " where grades.uscc = %(uscc)s and grades.business_date <= coalesce(%(as_of)s::date, 'infinity')"
             " and case when %(run_id)s::text is null then runs.as_of is null and not runs.is_shadow"
@@ -161,6 +161,9 @@ def print_explanation(found: dict[str, Any], console: "Console") -> None:
         )
     if found["lift"]:
         _print_lift(found, console)
+    if found["computed_by"]:
+        named = "，".join(f"{name} {version}" for name, version in found["computed_by"].items())
+        console.print(f"  计算环境 computed by {named}", highlight=False)
 
 
 def _print_lift(found: dict[str, Any], console: "Console") -> None:

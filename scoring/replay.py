@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from scoring import history
+from scoring import history, provenance
 from scoring.errors import ScoringError
 from scoring.fit import stored_fit
 from scoring.inputs import read_inputs
@@ -38,6 +38,7 @@ class Recorded:
     recorded_at: datetime
     known_until: dict[str, str] | None
     as_of: date | None
+    computed_by: dict[str, str] | None
     content_sha256: str
 
 
@@ -55,7 +56,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What a replay found. ``is_same_input`` tells whether the inputs or the arithmetic came out otherwise."""
+    """What a replay found. ``is_same_input`` tells whether the inputs or the arithmetic came out otherwise.
+
+    ``changes`` names what of the code, the models and the libraries is another than when the run was recorded.
+    """
 
     run_id: str
     business_date: date
@@ -64,6 +68,7 @@ class ReplayReport:
     grade_count: int
     point_count: int
     difference_count: int
+    changes: list[str]
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -90,7 +95,7 @@ def replay(run_id: str) -> ReplayReport:
             today.
         TransformationError: when the warehouse cannot be built.
     """
-    run = _recorded(run_id)
+    run = recorded(run_id)
     loaded = load(run.method_version)
     if loaded.sha256 != run.content_sha256:
         raise ScoringError(f"run {run_id}: the file of method {run.method_version} no longer says what the run used")
@@ -187,15 +192,18 @@ def compare(run: Recorded, loaded: LoadedMethod, *, marts: str) -> ReplayReport:
             grade_count=counts["grades"],
             point_count=counts["indicator_points"],
             difference_count=len(differences),
+            changes=provenance.changed(run.computed_by, provenance.computed_by(connection)),
             differences=differences[:SHOWN],
         )
 
 
-def _recorded(run_id: str) -> Recorded:
+def recorded(run_id: str) -> Recorded:
+    """Return a run as it is kept; ScoringError when there is none."""
     with connect("pc_scoring") as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "select run_id, business_date, runs.method_version, fit_id, input_sha256, recorded_at, known_until, as_of,"
-            " methods.content_sha256 from scoring.runs join scoring.methods using (method_version) where run_id = %s",
+            " computed_by, methods.content_sha256 from scoring.runs join scoring.methods using (method_version)"
+            " where run_id = %s",
             (run_id,),
         ).fetchone()
     if row is None:

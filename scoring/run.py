@@ -17,9 +17,9 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from scoring import certainty, disputes, grading, history, indicators, lift, reasons
+from scoring import certainty, disputes, grading, history, indicators, lift, provenance, reasons
 from scoring.dates import months_later
-from scoring.errors import InputsError, MethodError
+from scoring.errors import InputsError, MethodError, ScoringError
 from scoring.fit import Fit, fit, latest_fit, register
 from scoring.grading import Decision, Standing
 from scoring.inputs import Inputs, known_until, read_inputs
@@ -83,7 +83,7 @@ def grade(
     """Grade every enterprise of the marts as of ``business_date``.
 
     A method without a fit is fitted first. The run, its grades and its points are written in one transaction or not at
-    all.
+    all. A run that is there already and was recorded by other code is computed again and compared.
 
     Args:
         business_date: the night.
@@ -96,7 +96,8 @@ def grade(
     Raises:
         MethodError: when the method's file is refused.
         InputsError: when the marts are missing, empty, or counted with another method's windows.
-        ScoringError: when the method's version was used with other content before.
+        ScoringError: when the method's version was used with other content before, or the code computes otherwise
+            than the code that recorded this run.
     """
     loaded = load(method_version)
     with connect("pc_scoring") as connection:
@@ -110,12 +111,13 @@ def grade(
         standings, history_sha256 = history.standings(connection, loaded.method, business_date)
         input_sha256 = combined(found.sha256, history_sha256)
         run_id = identify(business_date, loaded, estimates, f"shadow|{input_sha256}" if is_shadow else input_sha256)
+        by = provenance.computed_by(connection)
         written = connection.execute(
             "insert into scoring.runs (run_id, business_date, method_version, fit_id, input_sha256, enterprise_count,"
-            " recorded_at, known_until, as_of, is_shadow) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " on conflict (run_id) do nothing",
+            " recorded_at, known_until, as_of, is_shadow, computed_by)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (run_id) do nothing",
             (run_id, business_date, loaded.version, estimates.fit_id, input_sha256, len(found.enterprises), arrival())
-            + (Jsonb(known_until(connection, marts=marts)), as_of, is_shadow),
+            + (Jsonb(known_until(connection, marts=marts)), as_of, is_shadow, Jsonb(by)),
         )
         if written.rowcount:
             key = (run_id, loaded.version, input_sha256)
@@ -131,6 +133,8 @@ def grade(
         )
         fitted = connection.execute("select fitted_on from scoring.fits where fit_id = %s", (estimates.fit_id,))
         [(fitted_on,)] = fitted.fetchall()
+    if not written.rowcount:
+        _confirm(run_id, loaded, marts=marts)
     return GradeReport(
         run_id=run_id,
         business_date=business_date,
@@ -142,6 +146,23 @@ def grade(
         grades={code: counts[code] for code in (*loaded.method.scale, "NR", "V1")},
         fitted_on=fitted_on,
     )
+
+
+def _confirm(run_id: str, loaded: LoadedMethod, *, marts: str) -> None:
+    """Compare a run with what today's code makes of it; ScoringError when anything comes out otherwise."""
+    from scoring.replay import compare, recorded
+
+    run = recorded(run_id)
+    with connect("pc_scoring") as connection:
+        changes = provenance.changed(run.computed_by, provenance.computed_by(connection))
+    report = compare(run, loaded, marts=marts) if changes else None
+    if report and report.difference_count:
+        first = report.differences[0]
+        raise ScoringError(
+            f"run {run_id} of {run.business_date} stands as recorded, but {report.difference_count:,} of its values"
+            f" come out otherwise today ({first.column} of {first.uscc}; {', '.join(changes)}): what computes otherwise"
+            f" needs a method version of its own; copy scoring/methods/{loaded.version}.yml and put the copy in force"
+        )
 
 
 def grade_in_shadow(business_date: date, version: str) -> GradeReport:

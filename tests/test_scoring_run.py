@@ -9,6 +9,7 @@ from rich.console import Console
 from scoring_marts import BAD, BUSINESS_DATE, FEEDS, GOOD, NEW, OLD, Firm, read, write_marts
 
 from cli.steps import grade_enterprises, newest_run
+from scoring import provenance, reasons
 from scoring.errors import InputsError, MethodError, ScoringError
 from scoring.explain import UnknownEnterpriseError, explain, print_explanation
 from scoring.fit import fit
@@ -50,6 +51,52 @@ def test_grade__same_inputs_again__changes_nothing():
     again = grade(BUSINESS_DATE)
     assert (again.run_id, again.is_new) == (first.run_id, False)
     assert contents() == before
+
+
+def test_grade__run__keeps_what_computed_it():
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    [(by,)] = read("select computed_by from scoring.runs")
+    assert set(by) == {"scoring", "dbt_project", "python", "postgresql", *provenance.LIBRARIES} and all(by.values())
+    console = Console(width=400, record=True, file=io.StringIO())
+    print_explanation(explain(FIRMS[0].uscc), console)
+    assert f"scoring {by['scoring']}" in console.export_text()
+
+
+def test_grade__again_by_other_code_that_computes_the_same__changes_nothing(monkeypatch):
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    before = contents()
+    monkeypatch.setattr(provenance, "scoring_hash", lambda: "of other code")
+    assert not grade(BUSINESS_DATE).is_new and contents() == before
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["recorded", "recorded before runs kept it"])
+def test_grade__again_by_code_that_computes_otherwise__is_refused_and_nothing_changes(monkeypatch, is_kept):
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    if not is_kept:
+        with connect() as connection:
+            connection.execute("update scoring.runs set computed_by = null")
+    before = contents()
+    monkeypatch.setattr(provenance, "scoring_hash", lambda: "of other code")
+    monkeypatch.setattr(reasons, "reason", lambda *_figures: ("别的", "another"))
+    with pytest.raises(ScoringError, match=r"of its values come out otherwise today \(reason_.*needs a method version"):
+        grade(BUSINESS_DATE)
+    assert contents() == before
+
+
+def test_grade__again_by_the_same_code__is_not_computed_again(monkeypatch):
+    write_marts(FIRMS)
+    grade(BUSINESS_DATE)
+    monkeypatch.setattr(reasons, "reason", lambda *_figures: ("别的", "another"))
+    assert not grade(BUSINESS_DATE).is_new
+
+
+def test_changed__another_version_and_one_more_library__are_named():
+    then, now = {"numpy": "2.3.1", "python": "3.11"}, {"numpy": "2.4.0", "python": "3.11", "scipy": "1.16"}
+    assert provenance.changed(then, now) == ["numpy 2.3.1 → 2.4.0", "scipy – → 1.16"]
+    assert provenance.changed(now, now) == []
 
 
 def test_grade__rows_in_another_physical_order__is_the_same_run():
