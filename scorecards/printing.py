@@ -39,8 +39,9 @@ def browser_path() -> str | None:
 
 
 def launch_arguments() -> list[str]:
-    """Return the browser's arguments; as root in a container its sandbox cannot work."""
-    return [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    """Return the browser's arguments: as root, and where CHROMIUM_NO_SANDBOX says so, its sandbox cannot work."""
+    is_without = os.geteuid() == 0 or os.environ.get("CHROMIUM_NO_SANDBOX")
+    return [*ARGUMENTS, *(["--no-sandbox"] if is_without else [])]
 
 
 def print_pages(pages: Sequence[Path]) -> list[Path]:

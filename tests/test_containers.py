@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scorecards.printing import WHAT_TO_INSTALL, launch_arguments
+
 PROJECT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES = {"postgres", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "api"}
@@ -55,14 +57,20 @@ def test_compose__cluster__starts_with_its_profile_only_and_every_worker_is_adde
     assert optional == {name for name in CLUSTER if name.startswith("citus")}
 
 
-def test_compose__celery__is_what_this_airflow_can_run():
+def test_compose__celery__is_what_this_airflow_can_run(tmp_path):
+    environment = COMPOSE["services"]["airflow-worker"]["environment"]
+    celery = {name: value for name, value in environment.items() if name.startswith("AIRFLOW__CELERY__BROKER")}
+    starts = (
+        "from airflow.executors.executor_loader import ExecutorLoader as loader; loader.get_default_executor().start();"
+        "from airflow.providers.celery.executors.celery_executor import app; print(app.connection().as_uri())"
+    )
     done = subprocess.run(
-        [Path(sys.executable).with_name("airflow"), "celery", "worker", "--help"],
+        [sys.executable, "-c", starts],
         capture_output=True,
-        env={**os.environ, "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"},
+        env={**os.environ, **celery, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"},
     )
     assert done.returncode == 0, done.stderr.decode()
-    environment = COMPOSE["services"]["airflow-worker"]["environment"]
+    assert done.stdout.decode().split()[-1] == environment["AIRFLOW__CELERY__BROKER_URL"]
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "${AIRFLOW_EXECUTOR:-LocalExecutor}"
     for name in ("BROKER_URL", "RESULT_BACKEND"):
         scheme = environment[f"AIRFLOW__CELERY__{name}"].partition("://")[0]
@@ -95,6 +103,13 @@ def test_compose__secrets__come_from_the_environment():
     assert asked <= set(example)
 
 
+def test_compose__every_setting__stands_in_the_example():
+    text = (PROJECT / "docker-compose.yml").read_text()
+    example = (PROJECT / ".env.example").read_text()
+    told = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+    assert told == set(re.findall(r"\$\{([A-Z_]+)", text))
+
+
 def test_compose__published_ports__are_open_to_this_machine_only():
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert ports
@@ -105,3 +120,13 @@ def test_dockerfile__installs_the_lock_with_hashes_and_runs_as_a_normal_user():
     text = (PROJECT / "Dockerfile").read_text()
     assert "--require-hashes -r requirements.lock" in text
     assert re.search(r"^USER (?!root)\w+", text, re.MULTILINE)
+
+
+def test_dockerfile__prints__has_the_browser_and_the_font_and_its_sandbox_is_off(monkeypatch):
+    text = (PROJECT / "Dockerfile").read_text()
+    assert all(package in text for package in re.findall(r"apt-get install (\S+) (\S+)`", WHAT_TO_INSTALL)[0])
+    name, value = re.findall(r"^ENV (CHROMIUM\w+)=(\S+)$", text, re.MULTILINE)[0]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "--no-sandbox" not in launch_arguments()
+    monkeypatch.setenv(name, value)
+    assert "--no-sandbox" in launch_arguments()
