@@ -551,8 +551,8 @@ def plan_of_looking_up_keys(distributed):
     with connect() as connection:
         connection.execute("alter table raw.communities set (autovacuum_enabled = off)")
         connection.execute(
-            "insert into raw.communities (community_id, community_name, region_code, community_type_code, household_count,"
-            " has_lift, batch_id, row_number, known_on, received_at, row_hash)"
+            "insert into raw.communities (community_id, community_name, region_code, community_type_code,"
+            " household_count, has_lift, batch_id, row_number, known_on, received_at, row_hash)"
             " select n::text, 'n', '150203', 'old', 1, false, 'b', n, '2026-01-01', now(), n"
             " from generate_series(1, 200000) n"
         )
