@@ -3,7 +3,7 @@ PYTHON ?= python3
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up stop test lint bench lock clean
+.PHONY: help install env run up stop test lint bench siege sbom lock clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ install: .venv/.installed ## the locked environment in .venv
 run: install ## one full night on the sample region, then a summary; run again, it does only what is new
 	@.venv/bin/property-credit run
 
+env: ## .env for docker compose, with fresh secrets that only you can read
+	@$(PYTHON) property_credit/cli/environment_file.py
+
 up: install ## Airflow UI, read API, pages and tendering sandbox on this machine; Ctrl-C stops all
 	@.venv/bin/property-credit up
 
@@ -33,14 +36,20 @@ test: install lint ## every test
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy cli expectations ingestion publishing scorecards scoring simulation supervision warehouse
+	@.venv/bin/mypy property_credit scoring simulation
 	@.venv/bin/lint-imports
 
 bench: install ## ratios against a floor or a peer in the same run; writes benchmarks/results.json and a table
 	@.venv/bin/python -m benchmarks
 
-lock: ## pin requirements.in again (needs uv: pip install uv)
-	uv pip compile requirements.in --universal --python-version 3.11 --no-build --generate-hashes \
+siege: install ## odd deliveries and kills from a new seed for an hour (SEED=n SECONDS=n), judged by independent counts
+	@cd tests && ../.venv/bin/python siege_campaign.py --seconds $(or $(SECONDS),3600) $(if $(SEED),--seed $(SEED))
+
+sbom: install ## sbom.cdx.json: what is installed, with versions and hashes (CycloneDX); the same lock gives the same bytes
+	@.venv/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json
+
+lock: ## pin both requirements files again (needs uv: pip install uv)
+	uv pip compile requirements.in requirements-development.in --universal --python-version 3.11 --no-build --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: stop ## take away everything a run made (.data) and the environment (.venv)

@@ -62,7 +62,7 @@ def main() -> int:
     names = chosen.names or list(SIZES[chosen.size])
     if unknown := set(names) - set(SIZES[chosen.size]):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES['full'])}")
-    found, failed = [], []
+    results, failed = [], []
     for name in names:
         out = FOLDER / "results" / f"{name}.json"
         command = [sys.executable, "-m", f"benchmarks.{name}", *SIZES[chosen.size][name], "--out", str(out)]
@@ -72,13 +72,13 @@ def main() -> int:
         if has_failed:
             failed.append(name)
         if out.exists():  # a missed floor is a result too
-            found.append(json.loads(out.read_text(encoding="utf-8")) | {"has_failed": has_failed})
+            results.append(json.loads(out.read_text(encoding="utf-8")) | {"has_failed": has_failed})
     result = {
         "date": datetime.now(tz=UTC).date().isoformat(),
         "size": chosen.size,
         "machine": machine(),
         "versions": {name: version(name) for name in VERSIONS},
-        "results": found,
+        "results": results,
     }
     (FOLDER / "results.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     about = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
@@ -91,7 +91,7 @@ def main() -> int:
     )
     for column in ("name", "ratio", "what", ""):
         table.add_column(column, overflow="fold")
-    for one in found:
+    for one in results:
         table.add_row(one["name"], f"{one['ratio']:.2f}", one["what"], "failed" if one["has_failed"] else "")
     Console().print(table)
     for name in failed:

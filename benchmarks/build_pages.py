@@ -59,6 +59,12 @@ create table marts.mart_scorecards__communities as
     case when c %% 5 = 0 then 'old' else 'commercial' end as community_type_code, '商品房小区' as community_type_zh,
     300 + c %% 900 as household_count, uscc.uscc as current_uscc, '物业服务有限公司' || uscc.n as manager_name,
     true as is_enterprise, (1 + c %% 3)::bigint as complaint_count, (c %% 4)::bigint as complaint_count_before,
+    (c %% 4)::bigint as complaint_count_before_to_day, (c %% 5)::bigint as complaint_count_year_before_to_day,
+    (20 + c %% 30)::bigint as year_complaint_count, (1 + c %% 3)::bigint as resolution_due_count,
+    (c %% 4)::bigint as resolution_due_count_before_to_day, (c %% 2)::bigint as resolved_within_24h_count_before_to_day,
+    (array['commercial', 'old', 'affordable'])[1 + c %% 3] || '|' || (array['lt10', '10_20', '20_30', 'ge30'])[1 + c %% 4]
+      || '|' || (array['lift', 'no_lift'])[1 + c %% 2] as stratum_code, (300 + c %% 900)::numeric as household_months,
+    (12 * (300 + c %% 900))::numeric as year_household_months, c %% 3 > 0 as is_enrolled, c %% 4 > 0 as has_committee,
     (c %% 2)::bigint as resolved_within_24h_count, round((1 + c %% 3) * 1000.0 / (300 + c %% 900), 4)
       as complaints_per_1k_household_months, (c %% 2)::bigint as inspection_count, (c %% 2)::bigint as finding_count,
     (c %% 17 / 16)::bigint as open_overdue_order_count, true as is_disclosed, null::date as taken_over_on
@@ -91,7 +97,7 @@ create table marts.mart_scorecards__area_months as
     as household_months, (community_count * 2 + m %% 7)::bigint as complaint_count, community_count as
     countable_complaint_count, round((2 + m %% 7)::numeric / 3, 4) as complaints_per_1k_household_months,
     0.91::numeric as responded_on_time_ratio, 0.88::numeric as handled_within_12h_ratio, 0.76::numeric as
-    resolved_within_24h_ratio, community_count as resolved_within_24h_count, managed_ratio, professional_ratio,
+    resolved_within_24h_ratio, community_count as resolved_within_24h_count, community_count as resolution_due_count, managed_ratio, professional_ratio,
     community_count as inspection_count, community_count * 20 as checked_item_count, community_count as failed_item_count,
     0.05::numeric as failed_item_ratio, 0::bigint as serious_finding_count, 3::bigint as due_order_count, 1::bigint as
     overdue_order_count from marts.mart_scorecards__area_states cross join generate_series(0, 23) as m;
@@ -114,11 +120,27 @@ insert into marts.mart_scorecards__kpis values
   ('management_coverage', 2028, '150000', '住宅小区物业管理全覆盖', 'ratio', 'above', 1, '年底全覆盖', 'A 三(三)', 0.93),
   ('professional_coverage', 2026, '150200', '专业化物业覆盖率', 'ratio', 'above', 0.82, '82%%', 'B 一', 0.86);
 create table marts.mart_supervision__kpi_actuals as
-  select area_code as region_code, 'management_coverage' as kpi_code, 0.93::numeric as actual_value
+  select area_code as region_code, 'management_coverage' as kpi_code, 0.93::numeric as actual_value, false as is_missing
   from marts.mart_scorecards__areas where level_code <> 'street';
 create table marts.mart_scoring__feeds as
   select 'complaints' as feed, '诉求' as title_zh, true as is_available, %(night)s::date as latest_known_on,
-    %(night)s::date as latest_event_on, false as is_stale, 0 as age_days;
+    %(night)s::date as latest_event_on, false as is_stale, 0 as age_days, true as is_scored;
+create table marts.mart_scorecards__contacts as
+  select area_code as holder_code, post_code, '0471-0' || lpad(right(area_code, 6), 6, '0') as telephone
+    from marts.mart_scorecards__areas cross join unnest(array['property_section', 'duty_desk']) as post_code
+  union all select uscc, 'enterprise_desk', '0471-0' || lpad(n::text, 6, '0') from marts.uscc;
+create table marts.mart_scorecards__events as
+  select (array['contract_began', 'inspected', 'inspected', 'credit_record'])[n] as kind_code, community_id || '-' || n as subject_id,
+    %(night)s::date - 40 * n as event_on, current_uscc as uscc, community_id, n::bigint as finding_count,
+    0::bigint as serious_count, 'general' as tier_code
+  from marts.mart_scorecards__communities cross join generate_series(1, 4) as n;
+create table marts.mart_scorecards__silences (area_code text, feed text, region_code text, from_on date, until_on date,
+  reason_code text, region_name text, title_zh text);
+create table marts.mart_scorecards__indicator_evidence as
+  select uscc, code as indicator_code, (
+    select jsonb_agg(jsonb_build_array('MSB' || n || code || i, '2026-10-01', 'C' || lpad(n::text, 6, '0'), 30))
+    from generate_series(1, 15) as i) as evidence
+  from marts.uscc cross join unnest(array['M01', 'M03', 'P02']) as code;
 create table marts.mart_scorecards__codes (list_code text, code text, label_zh text);
 insert into marts.mart_scorecards__codes values ('category', 'heating', '供热'), ('responsible_party', 'property', '物业服务企业');
 """
@@ -149,18 +171,25 @@ def prepare(enterprises: int, communities: int) -> None:
     from psycopg import ClientCursor
     from psycopg.types.json import Jsonb
 
-    from publishing.publish import publish
-    from warehouse.business_date import end_of
-    from warehouse.connection import connect
-    from warehouse.migrate import migrate
+    from property_credit.publishing.publish import publish
+    from property_credit.warehouse.business_date import end_of
+    from property_credit.warehouse.connection import connect
+    from property_credit.warehouse.migrate import migrate
 
     migrate()
     numbers = {"night": NIGHT, "enterprises": enterprises, "communities": communities}
+    with connect() as owner:  # as in a registered build
+        owner.execute("grant usage, create on schema marts to pc_dbt")
     with connect("pc_dbt") as connection:
         for statement in MARTS.split(";\n"):
             if statement.strip():
                 ClientCursor(connection).execute(statement, numbers)  # DDL takes no parameters from a server
         connection.execute("grant select on all tables in schema marts to pc_scoring")
+    with connect() as owner:  # what was made by hand counts as built
+        owner.execute(
+            "select ops.end_build(ops.begin_build(%s, 'full', 'by hand', 'x', 'x', 'x'), 'done', '{}', 0, '[]')",
+            (NIGHT,),
+        )
     document = yaml.safe_load((ROOT / "scoring/methods/2026.1.yml").read_text(encoding="utf-8"))
     with connect("pc_scoring") as connection:
         connection.execute("insert into scoring.methods values ('2026.1', 'x', %s, %s)", (Jsonb(document), NIGHT))
@@ -179,8 +208,8 @@ def run(folder: Path, *, enterprises: int, communities: int) -> dict[str, object
     """Prepare a warehouse in ``folder``, build, build again, write the floor; return seconds and ratios."""
     os.environ["DATA_DIR"] = str(folder)
     os.environ.pop("WAREHOUSE_URL", None)
-    from scorecards.build import build
-    from warehouse import embedded
+    from property_credit.scorecards.build import build
+    from property_credit.warehouse import embedded
 
     try:
         prepare(enterprises, communities)

@@ -1,10 +1,10 @@
 """What each stage of a night costs as the region grows: at several sizes, drawn, with the exponent of growth.
 
 The region preset at growing numbers of communities, each size in a process and a DATA_DIR of its own: simulate, load
-through door 1, build, door 2, grade, door 3, publish and deliver to the sandbox, pages. Cost is CPU seconds of the step
-and of the database, so that what else runs on the machine does not count; wall seconds are kept too. What a size of
-almost nothing takes is the start-up of a stage and is taken off before the exponent is fitted (least squares of the
-logarithms, with its 95 % interval). Exit code 1: an interval lies above n · log n.
+through the batch gate, build, input gate, grade, grade gate, publish and deliver to the sandbox, pages. Cost is CPU
+seconds of the step and of the database, so that what else runs on the machine does not count; wall seconds are kept
+too. What a size of almost nothing takes is the start-up of a stage and is taken off before the exponent is fitted
+(least squares of the logarithms, with its 95 % interval). Exit code 1: an interval lies above n · log n.
 
     python -m benchmarks.growth --communities 500 1000 2000 4000 --out benchmarks/results/growth.json
 """
@@ -33,14 +33,14 @@ STAGES = ("simulate", "ingest", "build", "gates", "grade", "publish", "pages")
 
 def run_night(communities: int, folder: Path, processes: int) -> dict[str, Any]:
     """Simulate and run one night in this process (its DATA_DIR is ``folder``); return rows, seconds and memory."""
-    from cli import steps
-    from cli.sample import SAMPLE_DATE, servers
-    from ingestion.describe import feed_names
+    from property_credit.cli.sample import SAMPLE_DATE, servers
+    from property_credit.ingestion.describe import feed_names
+    from property_credit.night import grading_tasks, ingestion_tasks, pages_tasks, publishing_tasks, warehouse_tasks
+    from property_credit.warehouse.migrate import migrate
+    from property_credit.warehouse.settings import get_settings
+    from property_credit.warehouse.task_runs import StoppedByGate
     from simulation.parameters import Size
     from simulation.region import simulate
-    from warehouse.migrate import migrate
-    from warehouse.settings import get_settings
-    from warehouse.stages import StoppedByGate
 
     folder = folder.resolve()
     seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
@@ -76,23 +76,24 @@ def run_night(communities: int, folder: Path, processes: int) -> dict[str, Any]:
     others = [name for name in feed_names() if name not in registers_first]
     with servers(settings):
         for feed in registers_first + others:
-            timed("ingest", steps.ingest, feed, SAMPLE_DATE)
-        timed("build", steps.build_models, SAMPLE_DATE)
-        timed("gates", steps.check_score_inputs, SAMPLE_DATE)
-        timed("grade", steps.grade_enterprises, SAMPLE_DATE)
-        timed("gates", steps.check_grades, SAMPLE_DATE)
-        timed("publish", steps.publish_grades, SAMPLE_DATE)
-        timed("publish", steps.deliver_grades, SAMPLE_DATE)
-        timed("pages", steps.build_pages, SAMPLE_DATE)
+            timed("ingest", ingestion_tasks.ingest, feed, SAMPLE_DATE)
+        timed("build", warehouse_tasks.build_models, SAMPLE_DATE)
+        timed("gates", grading_tasks.check_score_inputs, SAMPLE_DATE)
+        timed("grade", grading_tasks.grade_enterprises, SAMPLE_DATE)
+        timed("gates", publishing_tasks.check_grades, SAMPLE_DATE)
+        timed("publish", publishing_tasks.publish_grades, SAMPLE_DATE)
+        timed("publish", publishing_tasks.deliver_grades, SAMPLE_DATE)
+        timed("pages", pages_tasks.build_pages, SAMPLE_DATE)
+        slowest = slowest_models()
     return {
         "communities": communities,
         "rows": sum(report.rows.values()),
-        "seconds": {name: round(found, 2) for name, found in seconds.items()},
-        "cpu_seconds": {name: round(found, 2) for name, found in cpu.items()},
-        "peak_mib": {name: round(found) for name, found in peak.items()},
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "cpu_seconds": {name: round(value, 2) for name, value in cpu.items()},
+        "peak_mib": {name: round(value) for name, value in peak.items()},
         "disk_gib": round(sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 2**30, 2),
         "stopped_by_gates": stopped,
-        "models": slowest_models(folder),
+        "models": slowest,
     }
 
 
@@ -101,8 +102,8 @@ def cpu_seconds(folder: Path) -> float:
     own = os.times()
     total = own.user + own.system + own.children_user + own.children_system
     ticks = 0
-    for found in folder.glob("postgres/cluster/postmaster.pid"):
-        server = found.read_text("utf-8").split("\n", 1)[0].strip()
+    for file in folder.glob("postgres/cluster/postmaster.pid"):
+        server = file.read_text("utf-8").split("\n", 1)[0].strip()
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 fields = stat.read_text("utf-8").rpartition(") ")[2].split()  # from the state on, field 3
@@ -113,13 +114,17 @@ def cpu_seconds(folder: Path) -> float:
     return total + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def slowest_models(folder: Path, count: int = 12) -> dict[str, float]:
-    """Return the seconds of the models that took longest."""
-    with suppress(FileNotFoundError):
-        results = json.loads((folder / "dbt" / "run_results.json").read_text("utf-8"))["results"]
-        taken = {found["unique_id"].split(".", 2)[-1]: round(found["execution_time"], 1) for found in results}
-        return dict(sorted(taken.items(), key=lambda pair: -pair[1])[:count])
-    return {}
+def slowest_models(count: int = 12) -> dict[str, float]:
+    """Return the seconds of the models of the latest build that took longest."""
+    from property_credit.warehouse.connection import connect
+
+    with connect("pc_gatekeeper") as records:
+        rows = records.execute(
+            "select name, seconds::float8 from ops.model_runs where kind = 'model'"
+            " and build_id = (select max(build_id) from ops.builds) order by seconds desc limit %s",
+            (count,),
+        ).fetchall()
+    return {name: round(taken, 1) for name, taken in rows}
 
 
 def exponent(sizes: list[float], seconds: list[float], startup: float) -> dict[str, Any]:
@@ -155,8 +160,8 @@ def draw(nights: list[dict[str, Any]], growth: dict[str, dict[str, Any]], path: 
     import altair as alt
 
     names = {
-        stage: f"{stage}  n^{found['exponent']:.2f}" if found["exponent"] is not None else f"{stage}  (short)"
-        for stage, found in growth.items()
+        stage: f"{stage}  n^{curve['exponent']:.2f}" if curve["exponent"] is not None else f"{stage}  (short)"
+        for stage, curve in growth.items()
     }
     values = [
         {"rows": night["rows"], "seconds": max(night["cpu_seconds"][stage], 0.01), "stage": names[stage]}
@@ -195,8 +200,8 @@ def main() -> int:
         for stage in STAGES
     }
     limit = allowed(rows)
-    above = [stage for stage, found in growth.items() if found["low"] is not None and found["low"] > limit]
-    known = [found["exponent"] for found in growth.values() if found["exponent"] is not None]
+    above = [stage for stage, curve in growth.items() if curve["low"] is not None and curve["low"] > limit]
+    known = [curve["exponent"] for curve in growth.values() if curve["exponent"] is not None]
     result = {
         "name": "growth",
         "what": f"largest exponent of CPU seconds over rows, {rows[0]:,.0f} to {rows[-1]:,.0f} rows "
@@ -219,8 +224,8 @@ def main() -> int:
 
 def _in_child(communities: int, processes: int) -> dict[str, Any]:
     """Run one size in a process and a DATA_DIR of its own, which is taken away again."""
-    from warehouse import embedded
-    from warehouse.settings import get_settings
+    from property_credit.warehouse import embedded
+    from property_credit.warehouse.settings import get_settings
 
     get_settings().data_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="growth-", dir=get_settings().data_dir))
@@ -237,11 +242,11 @@ def _in_child(communities: int, processes: int) -> dict[str, Any]:
             text=True,
             check=True,
         )
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     finally:
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return measured
 
 
 if __name__ == "__main__":

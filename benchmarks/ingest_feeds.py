@@ -38,10 +38,10 @@ def prepare(folder: Path, preset: str) -> None:
     """Make the region's deliveries in ``folder`` and an empty warehouse for them."""
     import psycopg
 
+    from property_credit.warehouse import connection
+    from property_credit.warehouse.migrate import migrate
+    from property_credit.warehouse.settings import get_settings
     from simulation.region import simulate
-    from warehouse import connection
-    from warehouse.migrate import migrate
-    from warehouse.settings import get_settings
 
     with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
         opened.execute(f"drop database if exists {DATABASE} with (force)")
@@ -57,8 +57,8 @@ def prepare(folder: Path, preset: str) -> None:
 
 def load_feed(feed: str, folder: Path) -> dict[str, Any] | None:
     """Load a feed's files and copy what was accepted by psql; None when the region has no file of it."""
-    from ingestion.load import no_check
-    from ingestion.night import ingest_feed
+    from property_credit.ingestion.load import no_check
+    from property_credit.ingestion.night import ingest_feed
 
     seconds, reports = timed(lambda: ingest_feed(feed, DAY, check=no_check))
     loaded = [report for report in reports if report.status == "loaded"]
@@ -82,7 +82,7 @@ def copy_by_psql(feed: str, batch_ids: list[str], folder: Path) -> float:
     import psycopg
     from psycopg import sql
 
-    from warehouse import connection, embedded
+    from property_credit.warehouse import connection, embedded
 
     path = folder / f"{feed}.csv"
     source, target = sql.Identifier("raw", feed), sql.Identifier("public", f"floor_{feed}")
@@ -103,10 +103,10 @@ def pull_api(url: str) -> dict[str, Any]:
     """Drain the complaints API at ``url``, then pull it through the loader."""
     import httpx
 
-    from ingestion import api_reader
-    from ingestion import profile as profiles
-    from ingestion.load import no_check
-    from ingestion.night import pull_feed
+    from property_credit.ingestion import api_reader
+    from property_credit.ingestion import profile as profiles
+    from property_credit.ingestion.load import no_check
+    from property_credit.ingestion.night import pull_feed
 
     profile = next(one for one in profiles.load_all() if one.format == "json_api" and one.feed == "complaints")
 
@@ -116,11 +116,11 @@ def pull_api(url: str) -> dict[str, Any]:
             while True:
                 query = {profile.page_size_param: profile.page_size, profile.until_param: DAY.isoformat()}
                 answer = client.get(profile.path, params=query | ({profile.cursor_param: cursor} if cursor else {}))
-                found = answer.raise_for_status().json()
+                page = answer.raise_for_status().json()
                 pages += 1
-                if not found[profile.records] or found[profile.next] in (None, cursor):
+                if not page[profile.records] or page[profile.next] in (None, cursor):
                     return pages
-                cursor = found[profile.next]
+                cursor = page[profile.next]
 
     timed(drain)  # imports, and the server's files in memory
     floor, pages = timed(drain)
@@ -146,7 +146,7 @@ def load_workbook(rows: int, folder: Path) -> dict[str, Any]:
     import polars
     import xlsxwriter
 
-    from ingestion.load import ingest_file
+    from property_credit.ingestion.load import ingest_file
 
     os.environ["ARCHIVE_DIR"] = str(folder / "archive")
     ingest_csv.prepare()
@@ -188,25 +188,25 @@ def main() -> None:
     parser.add_argument("--workbook-rows", type=int, default=200_000)
     parser.add_argument("--out", type=Path, default=ingest_csv.ROOT / "benchmarks/results/ingest_feeds.json")
     chosen = parser.parse_args()
-    from ingestion import feeds
+    from property_credit.ingestion import feeds
+    from property_credit.warehouse.settings import get_settings
     from simulation.complaints_api import running
-    from warehouse.settings import get_settings
 
     with tempfile.TemporaryDirectory(dir=get_settings().data_dir) as name:
         folder = Path(name)
         prepare(folder, chosen.preset)
-        found = []
+        results = []
         with running(folder / "complaints_api") as url:
             os.environ["COMPLAINTS_API_URL"] = url
             get_settings.cache_clear()
             for feed in feeds.NAMES:
                 if feed == "complaints":
-                    found.append(pull_api(url))
+                    results.append(pull_api(url))
                 if one := load_feed(feed, folder):
-                    found.append(one)
-        files = [one for one in found if "(" not in one["feed"]]
-        found.append(load_workbook(chosen.workbook_rows, folder))
-    for one in found:
+                    results.append(one)
+        files = [one for one in results if "(" not in one["feed"]]
+        results.append(load_workbook(chosen.workbook_rows, folder))
+    for one in results:
         counts = f"{one['files']:>6} files or pages {one['rows']:>9,} rows {one['rows_per_second']:>9,} rows/s"
         print(f"{one['feed']:<24} {counts}  {one['ratio']:.2f} of its floor")
         if "pull_ratio" in one:
@@ -217,7 +217,7 @@ def main() -> None:
         "what": f"all files of the sample {chosen.preset} through the loader, against psql \\copy of their rows",
         "ratio": sum(one["floor_seconds"] for one in files) / sum(one["seconds"] for one in files),
         "floor": "psql \\copy of the accepted rows; .xlsx: fastexcel alone; API: draining the server",
-        "feeds": found,
+        "feeds": results,
     }
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -37,7 +37,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         os.environ["DATA_DIR"] = folder
         os.environ.pop("LANDING_DIR", None)
-        from warehouse import embedded
+        from property_credit.warehouse import embedded
 
         try:
             result = run(Path(folder), preset=chosen.preset, copies=chosen.copies, nights=chosen.nights)
@@ -66,13 +66,13 @@ def run(folder: Path, *, preset: str, copies: int, nights: int) -> dict[str, Any
             note(f"{months} months: {sum(rows[months].values()):,} rows, full build {first[months]:.1f} s")
     pairs: list[dict[int, dict[str, float]]] = []
     for number in range(1, nights + 1):
-        night, found = LAST + timedelta(days=number), {}
+        night, timings = LAST + timedelta(days=number), {}
         for months in LENGTHS if number % 2 else reversed(LENGTHS):
             with warehouse(months):
                 delivered = ordinary_night(night, number=number)
-                found[months] = build_seconds(night, is_incremental=True)
-        note(f"{night}, {delivered:,} rows: " + "; ".join(f"{m} months {found[m]}" for m in LENGTHS))
-        pairs.append(found)
+                timings[months] = build_seconds(night, is_incremental=True)
+        note(f"{night}, {delivered:,} rows: " + "; ".join(f"{m} months {timings[m]}" for m in LENGTHS))
+        pairs.append(timings)
     windows = {}
     for months in LENGTHS:
         with warehouse(months):
@@ -87,8 +87,8 @@ def run(folder: Path, *, preset: str, copies: int, nights: int) -> dict[str, Any
         "ratio": round(statistics.median(ratios["end_to_end"]), 3),
         "ratio_models": round(statistics.median(ratios["models"]), 3),
         "ratio_models_and_tests": round(statistics.median(ratios["models_and_tests"]), 3),
-        "rows": {months: sum(found.values()) for months, found in rows.items()},
-        "complaints": {months: found["complaints"] for months, found in rows.items()},
+        "rows": {months: sum(counts.values()) for months, counts in rows.items()},
+        "complaints": {months: counts["complaints"] for months, counts in rows.items()},
         "full_build_seconds": {months: round(seconds, 1) for months, seconds in first.items()},
         "windows": windows,
         "nights": pairs,
@@ -97,11 +97,11 @@ def run(folder: Path, *, preset: str, copies: int, nights: int) -> dict[str, Any
 
 def load_base(folder: Path, preset: str) -> None:
     """Simulate 24 months of ``preset``, load them as a night does, and keep the database as a template."""
-    from ingestion.feeds import NAMES
-    from ingestion.load import no_check
-    from ingestion.night import ingest_feed
+    from property_credit.ingestion.feeds import NAMES
+    from property_credit.ingestion.load import no_check
+    from property_credit.ingestion.night import ingest_feed
+    from property_credit.warehouse.migrate import migrate
     from simulation.region import simulate
-    from warehouse.migrate import migrate
 
     simulate(preset=preset, seed=2026, out=folder / "region", through=LAST, nights=0, dirt=False)
     (folder / "landing").symlink_to(folder / "region" / "landing")
@@ -115,8 +115,8 @@ def warehouse(months: int) -> Iterator[None]:
     """Work on the warehouse with ``months`` of history, a copy of the base when it is not there yet."""
     import psycopg
 
-    from warehouse import connection
-    from warehouse.settings import get_settings
+    from property_credit.warehouse import connection
+    from property_credit.warehouse.settings import get_settings
 
     name = f"history_{months}"
     with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:  # type: ignore[arg-type]
@@ -135,7 +135,7 @@ def warehouse(months: int) -> Iterator[None]:
 
 def build_seconds(night: date, *, is_incremental: bool) -> dict[str, float]:
     """Build ``night``; return seconds end to end and of the statements of models, and of models and tests."""
-    from warehouse.transformation import build
+    from property_credit.warehouse.transformation import build
 
     started = time.perf_counter()
     done = build(night, is_incremental=is_incremental)

@@ -14,12 +14,12 @@ LOADED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 
 def heaviest(folder: Path) -> dict[str, Path]:
     """Return the heaviest page of each kind: region, city, district, street, directory, enterprise."""
-    found: dict[str, Path] = {}
+    pages: dict[str, Path] = {}
     for path in folder.rglob("*.html"):
         kind = _kind(path)
-        if kind and (kind not in found or path.stat().st_size > found[kind].stat().st_size):
-            found[kind] = path
-    return found
+        if kind and (kind not in pages or path.stat().st_size > pages[kind].stat().st_size):
+            pages[kind] = path
+    return pages
 
 
 def _kind(path: Path) -> str | None:
@@ -35,7 +35,7 @@ def _kind(path: Path) -> str | None:
 
 def open_pages(folder: Path) -> dict[str, dict[str, Any]] | None:
     """Return kilobytes, seconds and ratio by kind of page; None where there is no browser."""
-    from scorecards import printing
+    from property_credit.scorecards import printing
 
     browser_path = printing.browser_path()
     if browser_path is None:
@@ -56,7 +56,7 @@ def open_pages(folder: Path) -> dict[str, dict[str, Any]] | None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=printing.launch_arguments())
         floor = median(seconds(browser, blank.as_uri()) for _ in range(ROUNDS + 1))
-        found = {
+        timings = {
             kind: (path, median(seconds(browser, path.as_uri()) for _ in range(ROUNDS)))
             for kind, path in sorted(heaviest(folder).items())
         }
@@ -68,5 +68,5 @@ def open_pages(folder: Path) -> dict[str, dict[str, Any]] | None:
             "seconds": round(taken, 3),
             "ratio": round(taken / floor, 1),
         }
-        for kind, (path, taken) in found.items()
+        for kind, (path, taken) in timings.items()
     }

@@ -32,7 +32,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         os.environ["DATA_DIR"] = folder
         os.environ.pop("LANDING_DIR", None)
-        from warehouse import embedded
+        from property_credit.warehouse import embedded
 
         try:
             result = run(preset=chosen.preset, rounds=chosen.rounds)
@@ -48,26 +48,26 @@ def main() -> int:
 
 def run(*, preset: str, rounds: int) -> dict[str, Any]:
     """Run the sample's first night, then quiet nights and plain builds in turns; return the figures."""
-    from cli.sample import SAMPLE_DATE, ensure_sample, servers
-    from warehouse.migrate import migrate
-    from warehouse.settings import get_settings
+    from property_credit.cli.sample import SAMPLE_DATE, ensure_sample, servers
+    from property_credit.warehouse.migrate import migrate
+    from property_credit.warehouse.settings import get_settings
 
     migrate()
     ensure_sample(get_settings(), preset=preset, seed=2026)
-    night = [sys.executable, "-m", "cli.main", "nightly", "--business-date", SAMPLE_DATE.isoformat()]
+    night = [sys.executable, "-m", "property_credit.cli.main", "nightly", "--business-date", SAMPLE_DATE.isoformat()]
     pairs, went = [], ""
     with servers(get_settings()):
         first, _ = seconds(night)
         seconds(plain_build(SAMPLE_DATE.isoformat()), environment())  # its parse is kept from here on
         for number in range(rounds):
             ways = [("night", night, {}), ("dbt", plain_build(SAMPLE_DATE.isoformat()), environment())]
-            found = {}
+            timings = {}
             for name, command, variables in ways if number % 2 else reversed(ways):
-                found[name], said = seconds(command, variables)
+                timings[name], said = seconds(command, variables)
                 if name == "night":
                     went = "; ".join(re.findall(r"where they went: (.*)", said))
-            pairs.append(found)
-            print(found, file=sys.stderr, flush=True)
+            pairs.append(timings)
+            print(timings, file=sys.stderr, flush=True)
     ratios = [pair["night"] / pair["dbt"] for pair in pairs]
     return {
         "name": "quiet_night",
@@ -81,7 +81,7 @@ def run(*, preset: str, rounds: int) -> dict[str, Any]:
 
 def plain_build(business_date: str) -> list[str]:
     """Return the command of a plain build: every model, seed and data test, nothing of the house around it."""
-    from warehouse.settings import get_settings
+    from property_credit.warehouse.settings import get_settings
 
     project, home = str(ROOT / "dbt_project"), str(get_settings().data_dir / "plain_dbt")
     return [
@@ -93,11 +93,11 @@ def plain_build(business_date: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return what profiles.yml reads."""
-    from warehouse.connection import parameters
+    from property_credit.warehouse.connection import parameters
 
-    found = parameters("pc_dbt")
+    address = parameters("pc_dbt")
     names = {"host": "PC_DBT_HOST", "port": "PC_DBT_PORT", "user": "PC_DBT_USER", "dbname": "PC_DBT_DATABASE"}
-    return {variable: found[name] for name, variable in names.items()} | {"DO_NOT_TRACK": "1"}
+    return {variable: address[name] for name, variable in names.items()} | {"DO_NOT_TRACK": "1"}
 
 
 def seconds(command: list[str], variables: dict[str, str] | None = None) -> tuple[float, str]:

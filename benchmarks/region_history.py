@@ -10,8 +10,8 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from warehouse.business_date import arrival
-from warehouse.connection import connect
+from property_credit.warehouse.business_date import arrival
+from property_credit.warehouse.connection import connect
 
 MONTHS = 24  # of the simulated region
 ENTITIES = {"uscc", "community_id", "staff_id", "lift_id", "rater_code", "account_no"}
@@ -20,7 +20,7 @@ EVENTS = {
     "disclosure_id", "record_id", "survey_id", "objection_id", "target_id", "mediation_id", "rating_id",
     "assessment_id", "handover_id", "report_id",
 }  # fmt: skip
-ONCE = ("enterprises", "communities", "personnel")  # registers have one row a thing, however long the history
+REGISTERS = ("enterprises", "communities", "personnel")  # registers have one row a thing, however long the history
 HAPPENED: dict[str, LiteralString] = {
     "complaints": "(submitted_at at time zone 'Asia/Shanghai')::date",
     "inspections": "inspected_on",
@@ -50,9 +50,9 @@ CHOSEN: LiteralString = (
 
 def multiply(*, copies: int, months: int) -> dict[str, int]:
     """Make ``copies`` of the region in raw, each ``months`` (a multiple of 24) long; return the rows of each feed."""
-    from ingestion.feeds import NAMES
+    from property_credit.ingestion.feeds import NAMES
 
-    found = {}
+    multiplied = {}
     with connect() as connection:
         for feed in NAMES:
             columns = connection.execute(
@@ -60,7 +60,7 @@ def multiply(*, copies: int, months: int) -> dict[str, int]:
                 " where table_schema = 'raw' and table_name = %s order by ordinal_position",
                 (feed,),
             ).fetchall()
-            lengths = 1 if feed in ONCE else months // MONTHS
+            lengths = 1 if feed in REGISTERS else months // MONTHS
             connection.execute(sql.SQL("create temporary table base as select * from {}").format(_raw(feed)))
             for copy in range(copies):
                 for length in range(lengths):
@@ -69,13 +69,13 @@ def multiply(*, copies: int, months: int) -> dict[str, int]:
             connection.execute("drop table base")
             connection.execute(sql.SQL("analyze {}").format(_raw(feed)))
             counted = connection.execute(sql.SQL("select count(*) from {}").format(_raw(feed))).fetchone()
-            found[feed] = counted[0] if counted else 0
+            multiplied[feed] = counted[0] if counted else 0
             connection.execute(
                 "update ops.batches set rows_in = %(rows)s, rows_accepted = %(rows)s, rows_rejected = 0,"
                 " rows_duplicate = 0 where feed = %(feed)s and status = 'loaded'",
-                {"rows": found[feed], "feed": feed},
+                {"rows": multiplied[feed], "feed": feed},
             )
-    return found
+    return multiplied
 
 
 def _raw(feed: str) -> sql.Identifier:

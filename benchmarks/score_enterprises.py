@@ -1,4 +1,4 @@
-"""How long a whole country takes: points, reasons, what would lift, and the bootstrap of every enterprise, in blocks.
+"""How long a whole country takes: points, reasons, improvements and the bootstrap of every enterprise, in blocks.
 
 Inputs are made block by block as the marts would hold them (31 indicators, five strata for those compared within
 strata), so that what is measured is scoring and not the making. Every enterprise is drawn, not only those near AA:
@@ -134,27 +134,27 @@ def run_block(number: int, size: int) -> dict[str, float]:
     """Grade one block and draw everybody in it; return seconds by phase and this process's peak memory in MiB."""
     import numpy as np
 
-    from scoring import certainty, disputes, grading, indicators, lift
+    from scoring import certainty, disputes, grading, improvement, indicators
+    from scoring.assessment import grade_rows, point_rows
     from scoring.method import load
-    from scoring.run import grade_rows, point_rows
 
     method, fit = load().method, make_fit()
-    found = make_inputs(size, number)
+    inputs = make_inputs(size, number)
     marks = [time.process_time()]
-    scored = indicators.score(method, fit, found)
+    scored = indicators.score(method, fit, inputs)
     marks.append(time.process_time())
-    decisions = grading.decide(method, found, scored, business_date=BUSINESS_DATE, standings={})
-    decisions = disputes.resolve(method, fit, found, decisions, business_date=BUSINESS_DATE, standings={})
-    decisions = list(lift.with_lift(method, found, scored, decisions, business_date=BUSINESS_DATE))
+    decisions = grading.decide(method, inputs, scored, business_date=BUSINESS_DATE, standings={})
+    decisions = disputes.resolve(method, fit, inputs, decisions, business_date=BUSINESS_DATE, standings={})
+    decisions = list(improvement.with_improvement(method, inputs, scored, decisions, business_date=BUSINESS_DATE))
     marks.append(time.process_time())
-    rows = sum(1 for _ in grade_rows(found, decisions)) + sum(1 for _ in point_rows(method, found, scored))
+    rows = sum(1 for _ in grade_rows(inputs, decisions)) + sum(1 for _ in point_rows(method, inputs, scored))
     marks.append(time.process_time())
     certainty.probability(method, scored, np.arange(size), counts_bonus=False)
     marks.append(time.process_time())
     assert rows == size * (1 + len(method.indicators))
-    phases = ("points", "decisions_and_lift", "rows_with_reasons", "bootstrap")
-    found_seconds = {name: b - a for name, (a, b) in zip(phases, pairwise(marks), strict=True)}
-    return {**found_seconds, "peak_mib": peak_mib()}
+    phases = ("points", "decisions_and_improvement", "rows_with_reasons", "bootstrap")
+    phase_seconds = {name: b - a for name, (a, b) in zip(phases, pairwise(marks), strict=True)}
+    return {**phase_seconds, "peak_mib": peak_mib()}
 
 
 def main() -> int:
@@ -177,7 +177,7 @@ def main() -> int:
     minutes = sum(block[name] for block in blocks for name in phases) / chosen.processes / 60
     result = {
         "name": "score_enterprises",
-        "what": "minutes of CPU a process for 300,000 enterprises with points, reasons, lift and everybody's bootstrap",
+        "what": "minutes of CPU a process for 300,000 enterprises with points, reasons, advice and a bootstrap each",
         "ratio": round(minutes * 300_000 / (len(numbers) * size), 2),
         "enterprises": len(numbers) * size,
         "indicators": len(load().method.indicators),

@@ -27,13 +27,13 @@ def ways(path: str) -> dict[str, Callable[[], Any]]:
     frame = pd.DataFrame(table[:, :-1], columns=[f"x{number:02d}" for number in range(table.shape[1] - 1)])
     outcome = pd.Series(table[:, -1].astype(int), name="y")
     few, known = frame.iloc[:FITTED_ROWS].reset_index(drop=True), outcome.iloc[:FITTED_ROWS].reset_index(drop=True)
-    found: dict[str, Callable[[], Any]] = {}
+    peers: dict[str, Callable[[], Any]] = {}
     for fit in (_toad, _optbinning, _scorecardpy):
         try:
-            found |= fit(few, known, frame)
+            peers |= fit(few, known, frame)
         except Exception as error:  # a peer that does not run here is reported, not hidden
             print(f"{fit.__name__[1:]} cannot be measured here: {error!r}", file=sys.stderr)
-    return found
+    return peers
 
 
 def _toad(few: Any, known: Any, frame: Any) -> dict[str, Callable[[], Any]]:
@@ -83,11 +83,11 @@ def main() -> int:
     warnings.simplefilter("ignore")
     answers = sys.stdout
     with contextlib.redirect_stdout(io.StringIO()):
-        found = ways(sys.argv[1])
-        print(json.dumps(list(found)), file=answers, flush=True)
+        peers = ways(sys.argv[1])
+        print(json.dumps(list(peers)), file=answers, flush=True)
         for line in sys.stdin:
             started = time.perf_counter()
-            found[line.strip()]()
+            peers[line.strip()]()
             print(time.perf_counter() - started, file=answers, flush=True)
     return 0
 

@@ -129,7 +129,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    from warehouse.settings import get_settings
+    from property_credit.warehouse.settings import get_settings
 
     python = peers_python(get_settings().data_dir)
     if python is None:
@@ -169,8 +169,8 @@ def compared(seconds: dict[str, list[float]], rows: int) -> dict[str, Any]:
         "is_met": met,
         "rows": rows,
         "rounds": len(seconds["ours"]),
-        "rows_per_second": {name: round(rows / statistics.median(found)) for name, found in seconds.items()},
-        "seconds": {name: [round(one, 3) for one in found] for name, found in seconds.items()},
+        "rows_per_second": {name: round(rows / statistics.median(timings)) for name, timings in seconds.items()},
+        "seconds": {name: [round(one, 3) for one in timings] for name, timings in seconds.items()},
         "peak_mib": round(peak_mib()),
     }
 

@@ -33,9 +33,9 @@ import json, sys
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
-found = json.load(open(sys.argv[1]))
-bodies = {code: body.encode() for code, body in found["bodies"].items()}
-headers = found["headers"]
+given = json.load(open(sys.argv[1]))
+bodies = {code: body.encode() for code, body in given["bodies"].items()}
+headers = given["headers"]
 async def grade(request):
     return Response(bodies[request.path_params["uscc"]], headers=headers)
 app = Starlette(routes=[Route("/v1/grades/{uscc}", grade)])
@@ -55,10 +55,10 @@ def publish_grades() -> None:
     """Migrate the warehouse of DATA_DIR and publish a run of invented enterprises."""
     from psycopg.types.json import Jsonb
 
-    from publishing.publish import publish
-    from warehouse.business_date import end_of
-    from warehouse.connection import connect
-    from warehouse.migrate import migrate
+    from property_credit.publishing.publish import publish
+    from property_credit.warehouse.business_date import end_of
+    from property_credit.warehouse.connection import connect
+    from property_credit.warehouse.migrate import migrate
 
     migrate()
     with connect("pc_scoring") as connection:
@@ -119,7 +119,7 @@ class Target:
         """Return seconds from request to answer, one request at a time on each connection."""
         pairs = [await asyncio.open_connection("127.0.0.1", self.port) for _ in range(LATENCY_CONNECTIONS)]
         length = await self._length(*pairs[0])
-        found: list[float] = []
+        seconds: list[float] = []
 
         async def one(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter], seed: int) -> None:
             reader, writer = pair
@@ -127,12 +127,12 @@ class Target:
                 started = time.perf_counter()
                 writer.write(self.requests[(seed * 61 + number) % ENTERPRISES])
                 await reader.readexactly(length)
-                found.append(time.perf_counter() - started)
+                seconds.append(time.perf_counter() - started)
 
         await asyncio.gather(*(one(pair, seed) for seed, pair in enumerate(pairs)))
         for _, writer in pairs:
             writer.close()
-        return found
+        return seconds
 
     async def _length(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         """Return the length of an answer: the same for every enterprise, which a first round makes sure of."""
@@ -192,9 +192,9 @@ async def compare(ours: Target, peer: Target, *, rounds: int, requests: int) -> 
         "ratio": round(statistics.median(ratios), 3),
         "ratio_by_processor_time": round(statistics.median(mine / theirs for mine, theirs in by_round), 3),
         "ratios": [round(one, 3) for one in ratios],
-        **{f"{name}_per_second": round(statistics.median(found)) for name, found in rates.items()},
-        **{f"{name}_p50_ms": round(1000 * statistics.median(found), 2) for name, found in slow.items()},
-        **{f"{name}_p99_ms": round(1000 * statistics.quantiles(found, n=100)[98], 2) for name, found in slow.items()},
+        **{f"{name}_per_second": round(statistics.median(values)) for name, values in rates.items()},
+        **{f"{name}_p50_ms": round(1000 * statistics.median(values), 2) for name, values in slow.items()},
+        **{f"{name}_p99_ms": round(1000 * statistics.quantiles(values, n=100)[98], 2) for name, values in slow.items()},
     }
 
 
@@ -224,14 +224,20 @@ def run(folder: Path, *, rounds: int, requests: int) -> dict[str, object]:
     os.environ.pop("WAREHOUSE_URL", None)
     import httpx
 
-    from publishing import api_keys
-    from warehouse import embedded
+    from property_credit.publishing import api_keys
+    from property_credit.warehouse import embedded
 
     publish_grades()
     key = api_keys.issue(scope="tendering", name="benchmark", rate_per_minute=1_000_000_000).text
     ports = (free_port(), free_port())
     authorization = {"Authorization": f"Bearer {key}"}
-    processes = [start([sys.executable, "-m", "publishing.api", "--port", str(ports[0])], ports[0], dict(os.environ))]
+    processes = [
+        start(
+            [sys.executable, "-m", "property_credit.publishing.api", "--port", str(ports[0])],
+            ports[0],
+            dict(os.environ),
+        )
+    ]
     try:
         base = f"http://127.0.0.1:{ports[0]}/v1/grades"
         with httpx.Client(headers={**authorization, "Accept-Encoding": "identity"}, trust_env=False) as client:
@@ -249,7 +255,7 @@ def run(folder: Path, *, rounds: int, requests: int) -> dict[str, object]:
             Target(name, port, authorization, process.pid)
             for name, port, process in zip(("ours", "starlette"), ports, processes, strict=True)
         )
-        found = asyncio.run(compare(ours, peer, rounds=rounds, requests=requests))
+        comparison = asyncio.run(compare(ours, peer, rounds=rounds, requests=requests))
     finally:
         for process in processes:
             process.terminate()
@@ -259,7 +265,7 @@ def run(folder: Path, *, rounds: int, requests: int) -> dict[str, object]:
         "name": "serve_grade",
         "what": "one grade by key from memory, against bare Starlette with the same bytes (1: as fast; more is faster)",
         "floor": "bare Starlette, a route with a path parameter, the same bytes from a dict",
-        **found,
+        **comparison,
         "bytes": len(first.content),
         "rounds": rounds,
         "requests_a_round": requests,

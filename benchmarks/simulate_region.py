@@ -31,9 +31,9 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
+    from property_credit.warehouse.settings import get_settings
     from simulation.parameters import Size
     from simulation.region import simulate
-    from warehouse.settings import get_settings
 
     data_dir = get_settings().data_dir
     data_dir.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ FLOOR_READ = "select complaint_id from supervision.open_complaints where next_at
 
 def build(connection: Any, *, open_count: int, new_count: int) -> None:
     """Fill the tables with open complaints, what was raised of them before, and a batch that no tick has read."""
-    from warehouse.business_date import arrival
+    from property_credit.warehouse.business_date import arrival
 
     given = {"as_of": AS_OF, "count": open_count}
     connection.execute(OPEN, given)
@@ -110,7 +110,7 @@ def build(connection: Any, *, open_count: int, new_count: int) -> None:
     )
     from psycopg.types.json import Jsonb
 
-    from supervision.limits import load
+    from property_credit.supervision.limits import load
 
     connection.execute(
         "insert into supervision.ticks (as_of, business_date, limits, batch_count, changed_count, looked_at_count, "
@@ -135,10 +135,10 @@ def processor_seconds(process: int) -> float:
 
 def measure(rounds: int) -> tuple[list[float], list[float], list[float], Any]:
     """Return seconds of ticks, of the server's core and of floors, round by round, and what a tick did."""
-    from supervision.limits import load
-    from supervision.tick import _tick
-    from warehouse.business_date import datetime
-    from warehouse.connection import connect
+    from property_credit.supervision.limits import load
+    from property_credit.supervision.tick import _tick
+    from property_credit.warehouse.business_date import datetime
+    from property_credit.warehouse.connection import connect
 
     as_of, limits = datetime.fromisoformat(AS_OF), load()
     ticks, busy, floors, report = [], [], [], None
@@ -153,15 +153,15 @@ def measure(rounds: int) -> tuple[list[float], list[float], list[float], Any]:
             connection.rollback()
             started = time.perf_counter()
             connection.execute(FLOOR_READ, (as_of,)).fetchall()
-            for name, found in rows.items():
+            for name, timings in rows.items():
                 with connection.cursor() as cursor, cursor.copy(f"copy supervision.{name} from stdin") as copy:
-                    for row in found:
+                    for row in timings:
                         copy.write_row([json.dumps(value) if isinstance(value, dict) else value for value in row])
             floors.append(time.perf_counter() - started)
             connection.rollback()
             if number == 0:  # the first finds nothing in memory
-                for found in (ticks, busy, floors):
-                    found.clear()
+                for timings in (ticks, busy, floors):
+                    timings.clear()
     return ticks, busy, floors, report
 
 
@@ -177,9 +177,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="property-credit-bench-") as folder:
         Path(folder).chmod(0o755)
         os.environ["DATA_DIR"] = folder
-        from warehouse import embedded
-        from warehouse.connection import connect
-        from warehouse.migrate import migrate
+        from property_credit.warehouse import embedded
+        from property_credit.warehouse.connection import connect
+        from property_credit.warehouse.migrate import migrate
 
         migrate()
         try:

@@ -20,22 +20,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    from cli.validation import validate_region
+    from property_credit.cli.validation import validate_region
     from scoring.validation.run import summary
 
     started = time.monotonic()
-    found = validate_region(preset=chosen.preset, seed=chosen.seed, out=RESULTS / "validation")
-    gates = {gate.code: gate for gate in found.gates}
+    report = validate_region(preset=chosen.preset, seeds=[chosen.seed], out=RESULTS / "validation")
+    gates = {gate.code: gate for gate in report.gates}
     truth = gates["truth"]
-    raw = truth.details.get("raw_rate_with_quality")
+    ours, raw = truth.details.get("rank_correlation"), truth.details.get("peers", {}).get("complaints")
     result = {
         "name": "validate_region",
-        "what": f"rank correlation of S with true quality ÷ that of raw complaint rates; {summary(found)}",
-        "ratio": truth.estimate.value / raw if truth.estimate.value and raw else 0.0,
+        "what": f"rank correlation of S with true quality ÷ that of raw complaint rates; {summary(report)}",
+        "ratio": ours / raw if ours and raw else 0.0,
         "preset": chosen.preset,
         "seed": chosen.seed,
         "seconds": round(time.monotonic() - started, 1),
-        "rated": found.about["rated"],
+        "rated": report.about["rated"],
         "gates": {
             code: {"status": gate.status, "figure": gate.estimate.value, "aim": gate.aim}
             for code, gate in gates.items()

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, LiteralString
 
-from warehouse.connection import connect
+from property_credit.warehouse.connection import connect
 
 ROUNDS = 5
 # firm × month: complaints that were not withdrawn, countable ones, and those of them in time, by each of the clocks
@@ -33,7 +33,7 @@ ANEW: LiteralString = """
 
 ADDED_UP: LiteralString = """
     select count(*), sum(c1), sum(c2), sum(c3), sum(c4), sum(c5), sum(c6)
-    from ({rows}) as found(manager_key, month_on, c1, c2, c3, c4, c5, c6)
+    from ({rows}) as windows(manager_key, month_on, c1, c2, c3, c4, c5, c6)
 """
 
 
@@ -63,8 +63,8 @@ def measure(folder: Path, night: date) -> dict[str, Any]:
             "anew_in_postgresql": lambda query: rows.execute(query).fetchall(),  # type: ignore[arg-type]
             "duckdb_from_files": lambda query: columns.execute(query).fetchall(),
         }
-        found = {name: sorted(ask[name](query)) for name, query in queries.items()}  # warms the caches too
-        if not found["stored_sums"] == found["anew_in_postgresql"] == found["duckdb_from_files"]:
+        timings = {name: sorted(ask[name](query)) for name, query in queries.items()}  # warms the caches too
+        if not timings["stored_sums"] == timings["anew_in_postgresql"] == timings["duckdb_from_files"]:
             raise RuntimeError("the windows differ between the stored sums, PostgreSQL and DuckDB")
         seconds: dict[str, list[float]] = {name: [] for name in queries}
         for _ in range(ROUNDS):
@@ -75,7 +75,7 @@ def measure(folder: Path, night: date) -> dict[str, Any]:
     file.unlink()
     medians = {name: round(statistics.median(taken), 4) for name, taken in seconds.items()}
     return {
-        "rows": len(found["stored_sums"]),
+        "rows": len(timings["stored_sums"]),
         "seconds": medians,
         "stored_sums_of_duckdb": round(medians["stored_sums"] / medians["duckdb_from_files"], 2),
         "anew_of_duckdb": round(medians["anew_in_postgresql"] / medians["duckdb_from_files"], 2),

@@ -5,18 +5,21 @@ age, and which feeds are STALE.
 
 The night that closes a month also prints its areas as PDF, where there is a browser to print with.
 
-**When it fails**: the pages of the night before stand. The message is in `ops.stage_runs`; mend, clear the task.
+**Supports**: its deadline; backfill, once what it comes after has done the night; a run by hand with `business_date`.
+No partitions. Woken twice, or with nothing left to do, it skips.
+
+**When it fails**: the pages of the night before stand. The message is in `ops.task_runs`; mend, clear the task.
 """
 
 from airflow.sdk import dag, task
-from wiring import PUBLISHED, asset, defaults, night_parameter, run_step, when
+from wiring import PUBLISHED, asset, defaults, night_parameter, run_task, when
 
 PAGES = asset("pages/scorecards")
 
 
 @dag(
     dag_id="build_scorecards",
-    schedule=when([PUBLISHED], deadline="06:00"),
+    schedule=when("build_scorecards", [PUBLISHED], at="06:00"),
     catchup=False,
     max_active_runs=1,
     default_args=defaults("supervision", minutes=60, retries=1),
@@ -28,16 +31,16 @@ def build_scorecards():
     """Wire building and printing."""
 
     @task(outlets=[PAGES])
-    def build_pages(*, outlet_events=None):
-        from cli.steps import build_pages
+    def build_pages():
+        from property_credit.night.pages_tasks import build_pages
 
-        return run_step(build_pages, outlets={PAGES: outlet_events[PAGES]})
+        return run_task(build_pages)
 
     @task
     def print_pages():
-        from cli.steps import print_pages
+        from property_credit.night.pages_tasks import print_pages
 
-        return run_step(print_pages)
+        return run_task(print_pages)
 
     build_pages() >> print_pages()
 

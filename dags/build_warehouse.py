@@ -3,17 +3,21 @@
 Wakes when every feed has been loaded tonight, or at 04:00 (Asia/Shanghai) with what is there: a feed that is missing
 is STALE, not a reason to wait.
 
-**When it fails**: a model or a test says no; its name and message are in `ops.stage_runs`. The marts may be of
-two nights then, so door 2 is not opened: no new grades. Mend, clear the task.
+**Supports**: its deadline; backfill, once what it comes after has done the night; a run by hand with `business_date`.
+No partitions. Woken twice, or with nothing left to do, it skips.
+
+**When it fails**: an event that contradicts the register of entities fails nothing, `ops.task_runs` names it. A model
+or a test says no; its name and message are there too. The marts may be of two nights then, so the input gate stays
+closed: no new grades. Mend, clear the task.
 """
 
 from airflow.sdk import dag, task
-from wiring import MARTS, RAW, defaults, night_parameter, run_step, when
+from wiring import MARTS, RAW, defaults, night_parameter, run_task, when
 
 
 @dag(
     dag_id="build_warehouse",
-    schedule=when(list(RAW.values()), deadline="04:00"),
+    schedule=when("build_warehouse", list(RAW.values()), at="04:00"),
     catchup=False,
     max_active_runs=1,
     default_args=defaults("data-engineering", minutes=90, retries=1),
@@ -22,15 +26,27 @@ from wiring import MARTS, RAW, defaults, night_parameter, run_step, when
     doc_md=__doc__,
 )
 def build_warehouse():
-    """Wire the one task: dbt knows the order of its models itself."""
+    """Wire the tasks: who is who, the rows that waited for it, then the models, whose order dbt knows itself."""
+
+    @task
+    def keep_register():
+        from property_credit.night.entity_tasks import keep_register
+
+        run_task(keep_register)
+
+    @task
+    def release_named_rows():
+        from property_credit.night.entity_tasks import release_named_rows
+
+        run_task(release_named_rows)
 
     @task(outlets=[MARTS])
-    def build_models(*, outlet_events=None):
-        from cli.steps import build_models
+    def build_models():
+        from property_credit.night.warehouse_tasks import build_models
 
-        return run_step(build_models, outlets={MARTS: outlet_events[MARTS]})
+        return run_task(build_models)
 
-    build_models()
+    keep_register() >> release_named_rows() >> build_models()
 
 
 build_warehouse()

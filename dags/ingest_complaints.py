@@ -2,17 +2,21 @@
 
 Wakes when tonight's enterprises and communities are in, or at 03:00 (Asia/Shanghai) with those of yesterday.
 
-**When it fails** (door 1 said no, the office does not answer, a file cannot be read): nothing of that batch is loaded,
-the feed's earlier data stays and is shown as STALE, the night goes on. See `ops.stage_runs` and `DATA_DIR/gates/`.
+**Supports**: its deadline; backfill, once what it comes after has done the night; a run by hand with `business_date`.
+No partitions. Woken twice, or with nothing left to do, it skips.
+
+**When it fails** (the batch gate said no, the office does not answer, a file cannot be read): nothing of that batch is
+loaded, the feed's earlier data stays and is shown as STALE, the night goes on. See `ops.task_runs` and
+`DATA_DIR/gates/`.
 """
 
 from airflow.sdk import dag, task
-from wiring import RAW, defaults, night_parameter, run_step, when
+from wiring import RAW, defaults, night_parameter, run_task, when
 
 
 @dag(
     dag_id="ingest_complaints",
-    schedule=when([RAW["enterprises"], RAW["communities"]], deadline="03:00"),
+    schedule=when("ingest_complaints", [RAW["enterprises"], RAW["communities"]], at="03:00"),
     catchup=False,
     max_active_runs=1,
     default_args=defaults("data-engineering", minutes=30),
@@ -24,10 +28,10 @@ def ingest_complaints():
     """Wire the one task."""
 
     @task(outlets=[RAW["complaints"]])
-    def ingest_complaints(*, outlet_events=None):
-        from cli.steps import ingest
+    def ingest_complaints():
+        from property_credit.night.ingestion_tasks import ingest
 
-        return run_step(ingest, "complaints", outlets={RAW["complaints"]: outlet_events[RAW["complaints"]]})
+        return run_task(ingest, "complaints")
 
     ingest_complaints()
 

@@ -2,19 +2,22 @@
 
 Wakes when the marts are built, or at 04:30 (Asia/Shanghai).
 
+**Supports**: its deadline; backfill, once what it comes after has done the night; a run by hand with `business_date`.
+No partitions. Woken twice, or with nothing left to do, it skips.
+
 **When it fails**: the register of alerts stands as the night before left it, nothing is told twice or lost: clear the
 task. Alerts never hold back a grade; only one that somebody confirmed counts in one.
 """
 
 from airflow.sdk import dag, task
-from wiring import MARTS, asset, defaults, night_parameter, run_step, when
+from wiring import MARTS, asset, defaults, night_parameter, run_task, when
 
 ALERTS = asset("supervision/alerts")
 
 
 @dag(
     dag_id="supervise_region",
-    schedule=when([MARTS], deadline="04:30"),
+    schedule=when("supervise_region", [MARTS], at="04:30"),
     catchup=False,
     max_active_runs=1,
     default_args=defaults("supervision", minutes=30),
@@ -26,16 +29,16 @@ def supervise_region():
     """Wire the steps of supervision."""
 
     @task(outlets=[ALERTS])
-    def raise_alerts(*, outlet_events=None):
-        from cli.supervision_steps import raise_alerts
+    def raise_alerts():
+        from property_credit.night.supervision_tasks import raise_alerts
 
-        return run_step(raise_alerts, outlets={ALERTS: outlet_events[ALERTS]})
+        return run_task(raise_alerts)
 
     @task
     def keep_clocks():
-        from cli.oversight_steps import keep_clocks
+        from property_credit.night.supervision_tasks import keep_clocks
 
-        return run_step(keep_clocks)
+        return run_task(keep_clocks)
 
     raise_alerts()
     keep_clocks()

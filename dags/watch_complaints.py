@@ -3,9 +3,12 @@
 Wakes every five minutes, day and night, holidays too (the clocks run 24×7). A run judges at its own instant; given a
 business date, at the end of that day.
 
-**When the pull fails** (the office does not answer, door 1 said no): the tick judges what is there. **When an office's
-endpoint does not answer**: its notices wait and the next tick tries again. **When it runs late, twice or again**: every
-escalation is raised once, every notice delivered once.
+**Supports**: a run by hand, at its own instant or with `business_date` at that day's end. Neither deadline, backfill
+nor partitions: what a past instant would have said is not known.
+
+**When the pull fails** (the office does not answer, the batch gate said no): the tick judges what is there. **When an
+office's endpoint does not answer**: its notices wait and the next tick tries again. **When it runs late, twice or
+again**: every escalation is raised once, every notice delivered once.
 """
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -30,19 +33,19 @@ def watch_complaints():
 
     @task
     def pull_complaints():
-        from cli.watch_steps import pull_complaints
+        from property_credit.night.watch_tasks import pull_complaints
 
         return run_tick(pull_complaints)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[ESCALATIONS])
     def judge_complaints():
-        from cli.watch_steps import judge_complaints
+        from property_credit.night.watch_tasks import judge_complaints
 
         return run_tick(judge_complaints)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def deliver_notices():
-        from cli.watch_steps import deliver_notices
+        from property_credit.night.watch_tasks import deliver_notices
 
         return run_tick(deliver_notices)
 

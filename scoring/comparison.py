@@ -12,21 +12,23 @@ from typing import Any
 
 import polars as pl
 
+from property_credit.warehouse import editions
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.scratch import scratch_schemas
+from property_credit.warehouse.transformation import build
 from scoring import fit as fits
 from scoring import grading, history
+from scoring.assessment import assessed
 from scoring.dates import month_number, months_later
 from scoring.errors import ScoringError
 from scoring.fit import Fit
 from scoring.inputs import Inputs, read_fit_data, read_inputs
-from scoring.method import LoadedMethod, Method, load, warehouse_variables
-from scoring.run import assessed
+from scoring.method import LoadedMethod, load, warehouse_variables
+from scoring.schema import Method
 from scoring.validation import gates
 from scoring.validation.fairness import fairness
 from scoring.validation.night import read_profiles
 from scoring.validation.rescoring import plain_grades, variants
-from warehouse.connection import connect
-from warehouse.scratch import scratch_schemas
-from warehouse.transformation import build
 
 PREFIX = "compare_"
 MAX_NIGHTS = 36
@@ -37,6 +39,7 @@ TOP = 3  # indicators named for each enterprise that moves
 class Side:
     """One method of the comparison with its fit and what it gave each night, as (night, uscc → decision)."""
 
+    label: str
     loaded: LoadedMethod
     fit: Fit
     nights: list[tuple[date, dict[str, grading.Decision], dict[str, dict[str, Decimal]]]]
@@ -48,21 +51,30 @@ def nights_between(first: date, last: date) -> list[date]:
     if last < first:
         raise ScoringError(f"the period ends on {last}, before it begins on {first}")
     ends = [months_later(first.replace(day=1), n + 1) - timedelta(days=1) for n in range(MAX_NIGHTS + 1)]
-    found = [day for day in ends if day < last] + [last]
+    nights = [day for day in ends if day < last] + [last]
     if month_number(last) - month_number(first) >= MAX_NIGHTS:
         raise ScoringError(f"the period is longer than {MAX_NIGHTS} months")
-    return found
+    return nights
 
 
 def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str, Any]:
     """Grade every month end of a period under both methods; return the comparison as plain JSON types.
 
+    Args:
+        version_a: a method's version; ``2026.1@1`` is that method over what edition 1 of the rules of reading and
+            counting makes of the rows, without ``@`` each night's own edition.
+        version_b: the same of the other side.
+        first: first month end.
+        last: last night, and what is known on it.
+
     Raises:
         MethodError: when a method's file is refused.
-        ScoringError: when the period is empty or too long.
+        ScoringError: when the period is empty or too long, or there is no such edition.
         TransformationError: when the warehouse cannot be built.
     """
-    methods = [load(version_a), load(version_b)]
+    labels = (version_a, version_b)
+    methods = [load(label.partition("@")[0]) for label in labels]
+    rules = [_edition(label) for label in labels]
     sides: list[Side | None] = [None, None]
     with connect("pc_scoring") as connection:
         stored = [fits.latest_fit(connection, loaded.version, last) for loaded in methods]
@@ -74,13 +86,13 @@ def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str
         built: dict[str, Any] | None = None
         with scratch_schemas(PREFIX) as marts:
             for at, loaded in enumerate(methods):
-                variables = warehouse_variables(loaded.method) | {"as_of": last.isoformat()}
+                variables = warehouse_variables(loaded.method) | {"as_of": last.isoformat()} | rules[at]
                 counted = {name: value for name, value in variables.items() if name != "method_version"}
                 if counted != built:
                     build(night, variables=variables, schema_prefix=PREFIX, tests=False)
                     built = counted
                 side = sides[at]
-                sides[at] = _graded(side, loaded, stored[at], night, marts)
+                sides[at] = _graded(side, labels[at], loaded, stored[at], night, marts)
             if night == last:
                 with connect("pc_dbt") as connection:
                     profiles = read_profiles(connection, night, schema_prefix=PREFIX)
@@ -88,15 +100,24 @@ def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str
     return _report(a, b, nights, profiles)
 
 
-def _graded(side: Side | None, loaded: LoadedMethod, stored: Fit | None, night: date, marts: str) -> Side:
+def _edition(label: str) -> dict[str, Any]:
+    """Return the variable that asks for the edition after ``@``; nothing where each night's own is meant."""
+    _version, at, text = label.partition("@")
+    known = [str(one.edition) for one in editions.known()]
+    if at and text not in known:
+        raise ScoringError(f"{label}: there is no edition {text!r} of the rules; known: {', '.join(known)}")
+    return {"edition": int(text)} if at else {}
+
+
+def _graded(side: Side | None, label: str, loaded: LoadedMethod, stored: Fit | None, night: date, marts: str) -> Side:
     """Return the side with one more night."""
     with connect("pc_scoring") as connection:
         connection.execute("set transaction isolation level repeatable read")
-        found = read_inputs(connection, marts=marts)
+        inputs = read_inputs(connection, marts=marts)
         if side is None:
-            data = read_fit_data(connection, marts=marts)
+            data = read_fit_data(connection, loaded.method, marts=marts)
             estimates = stored or fits.from_parameters("estimated here", fits.estimate(loaded.method, *data))
-            side = Side(loaded, estimates, [])
+            side = Side(label, loaded, estimates, [])
     runs = [(f"{day}", day) for day, _, _ in reversed(side.nights)]
     grades: history.Grades = {
         f"{day}": {
@@ -109,11 +130,11 @@ def _graded(side: Side | None, loaded: LoadedMethod, stored: Fit | None, night: 
     standings = history.standings_of(loaded.method, night, runs, grades)
     decisions: dict[str, grading.Decision] = {}
     points: dict[str, dict[str, Decimal]] = {}
-    for block, scored, decided in assessed(loaded.method, side.fit, found, business_date=night, standings=standings):
+    for block, scored, decided in assessed(loaded.method, side.fit, inputs, business_date=night, standings=standings):
         for row, (uscc, decision) in enumerate(zip(block.enterprises["uscc"], decided, strict=True)):
             decisions[uscc] = decision
             points[uscc] = {code: scored.earned[row, at] for at, code in enumerate(scored.codes)}
-    return Side(loaded, side.fit, [*side.nights, (night, decisions, points)], found)
+    return Side(label, loaded, side.fit, [*side.nights, (night, decisions, points)], inputs)
 
 
 def shown(decision: grading.Decision) -> str:
@@ -146,7 +167,7 @@ def _report(a: Side, b: Side, nights: list[date], profiles: pl.DataFrame) -> dic
         "period": {"from": nights[0].isoformat(), "to": nights[-1].isoformat(), "nights": len(nights)},
         "known_on": nights[-1].isoformat(),
         "methods": {
-            side.loaded.version: {
+            side.label: {
                 "sha256": side.loaded.sha256,
                 "title": side.loaded.method.title.model_dump(),
                 "fit_id": side.fit.fit_id,
@@ -156,8 +177,8 @@ def _report(a: Side, b: Side, nights: list[date], profiles: pl.DataFrame) -> dic
             }
             for side, decisions in ((a, before), (b, after))
         },
-        "a": a.loaded.version,
-        "b": b.loaded.version,
+        "a": a.label,
+        "b": b.label,
         "nights": by_night,
         "movers": movers,
     }
@@ -226,10 +247,10 @@ def _fairness(decisions: dict[str, grading.Decision], profiles: pl.DataFrame) ->
 def _sensitivity(side: Side, night: date) -> list[dict[str, Any]]:
     """Return §9's sensitivity gates: grades that flip under each change, hysteresis left out on both sides."""
     assert side.inputs is not None
-    method, found = side.loaded.method, side.inputs
-    base = plain_grades(method, side.fit, found, business_date=night)
+    method, inputs = side.loaded.method, side.inputs
+    base = plain_grades(method, side.fit, inputs, business_date=night)
     changed = (
-        (one.code, one.zh, one.en, plain_grades(one.method, one.fit, found, business_date=night))
+        (one.code, one.zh, one.en, plain_grades(one.method, one.fit, inputs, business_date=night))
         for one in variants(method, side.fit)
     )
     return [asdict(gate) for gate in gates.sensitivity(base, changed)]

@@ -20,7 +20,7 @@ def write(report: dict[str, Any], folder: Path) -> tuple[Path, Path]:
     page = pages.get_template("comparison.html.j2")
     report = finite(report)
     gates = {
-        name: list(zip(*(found[name] for found in report["methods"].values()), strict=True))
+        name: list(zip(*(method[name] for method in report["methods"].values()), strict=True))
         for name in ("fairness", "sensitivity")
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ from datetime import date
 
 import polars as pl
 
+from property_credit.warehouse import working_days
 from scoring import grading, indicators
 from scoring.fit import Fit
 from scoring.grading import RATED, Decision, Standing
 from scoring.inputs import COUNT_COLUMNS, Inputs
-from scoring.method import Method
-from warehouse import working_days
+from scoring.schema import Method
 
 KEY = list(COUNT_COLUMNS[:4])
 EXACT = pl.Decimal(38, 12)
@@ -22,25 +22,25 @@ EXACT = pl.Decimal(38, 12)
 def resolve(
     method: Method,
     fit: Fit,
-    found: Inputs,
+    inputs: Inputs,
     decisions: list[Decision],
     *,
     business_date: date,
     standings: dict[str, Standing],
 ) -> list[Decision]:
     """Return the decisions with their open objections: both scores kept, a downgrade frozen while that may be."""
-    if not found.objections:
+    if not inputs.objections:
         return decisions
-    alone = without_disputed(found)
+    alone = without_disputed(inputs)
     scored = indicators.score(method, fit, alone)
     others = grading.decide(method, alone, scored, business_date=business_date, standings=standings)
     undisputed = dict(zip(alone.enterprises["uscc"], others, strict=True))
     resolved = []
-    for uscc, decision in zip(found.enterprises["uscc"], decisions, strict=True):
+    for uscc, decision in zip(inputs.enterprises["uscc"], decisions, strict=True):
         other = undisputed.get(uscc)
         if other is not None:
             objections = [
-                {name: str(value) for name, value in vars(objection).items()} for objection in found.objections[uscc]
+                {name: str(value) for name, value in vars(objection).items()} for objection in inputs.objections[uscc]
             ]
             decision = replace(
                 decision,
@@ -48,15 +48,16 @@ def resolve(
                 score_without_disputed=other.score,
                 grade_without_disputed=other.grade,
             )
-            filed_on = max(objection.filed_on for objection in found.objections[uscc])
-            decision = _freeze(method, decision, standings.get(uscc, Standing()), filed_on, business_date)
+            filed_on = max(objection.filed_on for objection in inputs.objections[uscc])
+            kept = _kept(method, other, standings.get(uscc, Standing()))
+            decision = _freeze(method, decision, kept, filed_on, business_date)
         resolved.append(decision)
     return resolved
 
 
-def without_disputed(found: Inputs) -> Inputs:
+def without_disputed(inputs: Inputs) -> Inputs:
     """Return the inputs of the enterprises that object, as if all their open objections were upheld."""
-    alone = found.cut(pl.Series("uscc", sorted(found.objections)))
+    alone = inputs.cut(pl.Series("uscc", sorted(inputs.objections)))
     whole, part = pl.col("numerator", "denominator"), pl.col("numerator_disputed", "denominator_disputed")
     counts = (
         alone.counts.join(alone.disputed, on=KEY, how="left", suffix="_disputed", maintain_order="left")
@@ -70,6 +71,28 @@ def without_disputed(found: Inputs) -> Inputs:
         alone,
         counts=counts,
         caps={uscc: [case for case in cases if not case.is_disputed] for uscc, cases in alone.caps.items()},
+    )
+
+
+def _kept(method: Method, other: Decision, standing: Standing) -> Standing:
+    """Return the standing that a freeze may keep, at best what would stand if every open objection were upheld.
+
+    ``other``: the decision without what is disputed. Where it is not rated at all, the rating rests on what is disputed
+    and the whole standing is kept.
+    """
+    if method.objections.freezes != "what_is_disputed" or other.status != RATED:
+        return standing
+    rank = {code: index for index, code in enumerate(method.scale)}
+
+    def worse(standing_grade: str | None, undisputed: str | None) -> str | None:
+        if standing_grade not in rank or undisputed not in rank:
+            return standing_grade
+        return max(standing_grade, undisputed, key=rank.__getitem__)
+
+    return replace(
+        standing,
+        grade=worse(standing.grade, other.grade),
+        steady=worse(standing.steady or standing.grade, (other.held or {}).get("grade") or other.grade_before_caps),
     )
 
 

@@ -1,6 +1,6 @@
 """YAML with line numbers: reads a methodology file so that a fault can be shown with its line.
 
-Owns the reading only; what a method may say is in ``scoring.method``.
+Owns the reading only; what a method may say is in ``scoring.schema``.
 """
 
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Document:
 
     def _known(self, location: Path_) -> Path_:
         """Return the parts of ``location`` that the file has; what only the validator knows (union tags) falls out."""
-        found: Path_ = ()
+        known: Path_ = ()
         for part in location:
-            if (*found, part) in self.lines:
-                found = (*found, part)
-        return found
+            if (*known, part) in self.lines:
+                known = (*known, part)
+        return known
 
     def line_of(self, location: Path_) -> int:
         """Return the line (1-based) of the deepest part of ``location`` that the file has."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
+from property_credit.warehouse.connection import connect
 from scoring.errors import ScoringError, UnknownEnterpriseError
-from warehouse.connection import connect
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def explain(uscc: str, as_of: date | None = None, *, run_id: str | None = None) 
     Returns:
         Plain types; numbers are Decimal. ``pillars`` → ``domains`` → ``indicators`` nest; every level carries
         ``points`` and ``max_points``, and the levels and ``bonus`` add up to ``score`` exactly. ``lift`` says what
-        would lift it: points lost, the earliest repair date of each record, the fewest changes to the next grade.
+        would raise it: points lost, the earliest repair date of each record, the fewest changes to the next grade.
 
     Raises:
         UnknownEnterpriseError: when no run up to that day graded the enterprise.
@@ -126,60 +126,70 @@ def _check(result: dict[str, Any]) -> None:
         )
 
 
-def print_explanation(found: dict[str, Any], console: "Console") -> None:
+def print_explanation(explanation: dict[str, Any], console: "Console") -> None:
     """Print what ``explain`` returned: the grade, what decided it, and every indicator with its reason and evidence."""
     from rich.table import Table
 
-    grade = found["grade"] or {"not_rated": "NR 暂不评级"}.get(found["status_code"], "严重失信")
-    score = "–" if found["score"] is None else found["score"]
+    grade = explanation["grade"] or {"not_rated": "NR 暂不评级"}.get(explanation["status_code"], "严重失信")
+    score = "–" if explanation["score"] is None else explanation["score"]
     console.print(
-        f"[bold]{found['enterprise_name']}[/bold] {found['uscc']}   {found['business_date']}", highlight=False
+        f"[bold]{explanation['enterprise_name']}[/bold] {explanation['uscc']}   {explanation['business_date']}",
+        highlight=False,
     )
+    pillars = (("公共 public", explanation["public_pct"]), ("市场 market", explanation["market_pct"]))
+    halves = "".join(f"{name} {pct} %   " for name, pct in pillars if pct is not None)
     console.print(
-        f"等级 grade [bold]{grade}[/bold]   得分 score {score}   公共 public {found['public_pct']} %   "
-        f"市场 market {found['market_pct']} %   方法 method {found['method_version']}   run {found['run_id']}",
+        f"等级 grade [bold]{grade}[/bold]   得分 score {score}   {halves}"
+        f"方法 method {explanation['method_version']}   run {explanation['run_id']}",
         highlight=False,
     )
     console.print("  本夜测算，公布等级随季度名单生效 of this night; published grades change with the quarter's list")
-    notes = [*found["not_rated_reasons"], *found["caps"], *([found["held"]] if found["held"] else [])]
+    notes = [
+        *explanation["not_rated_reasons"],
+        *explanation["caps"],
+        *([explanation["held"]] if explanation["held"] else []),
+    ]
     for note in notes:
         console.print(f"  {note.get('code', '≈')} {note['reason_zh']} · {note['reason_en']}", markup=False)
     table = Table(header_style="bold", title_justify="left")
     for heading in ("", "得分 points", "满分 max", "说明 reason", "证据 evidence"):
         table.add_column(heading, overflow="fold")
-    for level in [domain for pillar in found["pillars"] for domain in pillar["domains"]]:
+    for level in [domain for pillar in explanation["pillars"] for domain in pillar["domains"]]:
         _add_level(table, f"{level['name']['zh']} {level['name']['en']}", level)
-    if found["bonus"]["indicators"]:
-        _add_level(table, "加分 bonus", found["bonus"])
+    if explanation["bonus"]["indicators"]:
+        _add_level(table, "加分 bonus", explanation["bonus"])
     console.print(table)
-    for objection in found["objections"]:
+    for objection in explanation["objections"]:
         console.print(
             f"  异议处理中 open objection {objection['objection_id']} ({objection['target_type_code']} "
             f"{objection['target_id']}, {objection['filed_on']}); 剔除争议项 without it: "
-            f"{found['score_without_disputed']} {found['grade_without_disputed'] or ''}",
+            f"{explanation['score_without_disputed']} {explanation['grade_without_disputed'] or ''}",
             markup=False,
         )
-    if found["lift"]:
-        _print_lift(found, console)
-    if found["computed_by"]:
-        named = "，".join(f"{name} {version}" for name, version in found["computed_by"].items())
+    if explanation["lift"]:
+        _print_improvement(explanation, console)
+    if explanation["computed_by"]:
+        named = "，".join(f"{name} {version}" for name, version in explanation["computed_by"].items())
         console.print(f"  计算环境 computed by {named}", highlight=False)
 
 
-def _print_lift(found: dict[str, Any], console: "Console") -> None:
-    for record in found["lift"]["records"]:
+def _print_improvement(explanation: dict[str, Any], console: "Console") -> None:
+    for record in explanation["lift"]["records"]:
         console.print(
             f"  记录 record {record['record_id']} ({record['tier_code']}) 最早可修复 repairable from "
             f"{record['repairable_from']}",
             markup=False,
         )
-    ahead = found["lift"]["next"]
+    ahead = explanation["lift"]["next"]
     if not ahead:
         return
-    console.print(f"[bold]如何升至 what would lift it to {ahead['grade']}[/bold]")
+    console.print(f"[bold]如何升至 what would raise it to {ahead['grade']}[/bold]")
     for condition in ahead["conditions"]:
         day = condition["until"] or condition["repairable_from"]
         console.print(f"  {condition['code']} {condition['reason_zh']}" + (f" → {day}" if day else ""), markup=False)
+    if "advice" in explanation["lift"]:
+        _print_advice(explanation["lift"]["advice"], ahead, console)
+        return
     if not ahead["is_reachable"]:
         console.print("  全部指标满分仍达不到 not reachable by points alone")
     for change in ahead["changes"]:
@@ -192,6 +202,23 @@ def _print_lift(found: dict[str, Any], console: "Console") -> None:
     console.print(
         f"  升级须连续 {ahead['quarters_needed']} 个季度达到 for {ahead['quarters_needed']} quarters in a row"
     )
+
+
+def _print_advice(advice: dict[str, Any], ahead: dict[str, Any], console: "Console") -> None:
+    for step in advice["steps"]:
+        console.print(
+            f"  {step['indicator_code']}  再有 {step['count']} {step['action_zh']} {step['count']} more of "
+            f"{step['failing']} failing in {step['of']}  {step['points']} → {step['points_then']} 分 points"
+            f"  最早体现 shows from {step['shown_on']}",
+            markup=False,
+        )
+    if advice["grade"]:
+        console.print(
+            f"  总分 score {advice['score']} → {advice['grade']}，最早 earliest {advice['reached_on']}"
+            f"（须连续 {ahead['quarters_needed']} 个季度 for {ahead['quarters_needed']} quarters in a row）"
+        )
+    else:
+        console.print(f"  总分 score {advice['score']}：仍不足以升级 not enough for the next grade")
 
 
 def _add_level(table: Any, name: str, level: dict[str, Any]) -> None:

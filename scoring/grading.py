@@ -13,10 +13,11 @@ import numpy as np
 from scoring import certainty
 from scoring.dates import months_later
 from scoring.indicators import Points
-from scoring.inputs import CapCase, Inputs
-from scoring.method import Grade, Method
+from scoring.inputs import CapCase, Departure, Inputs
+from scoring.schema import Grade, Method
 
 RATED, NOT_RATED, NO_GRADE = "rated", "not_rated", "serious_dishonesty"
+DEREGISTERED, NOT_SERVING = "NR_DEREGISTERED", "NR_NOT_SERVING"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Decision:
     objections: list[dict[str, str]] = field(default_factory=list)
     score_without_disputed: Decimal | None = None
     grade_without_disputed: str | None = None
-    lift: dict[str, Any] | None = None
+    improvement: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,13 @@ def add_up(method: Method, scored: Points) -> Sums:
 
 
 def decide(
-    method: Method, found: Inputs, scored: Points, *, business_date: date, standings: dict[str, Standing]
+    method: Method, inputs: Inputs, scored: Points, *, business_date: date, standings: dict[str, Standing]
 ) -> list[Decision]:
-    """Return the decision for every enterprise, in the order of ``found.enterprises``."""
+    """Return the decision for every enterprise, in the order of ``inputs.enterprises``."""
     sums = add_up(method, scored)
     sure = _certainties(method, scored, sums)
     decisions = []
-    for row, enterprise in enumerate(found.enterprises.iter_rows(named=True)):
+    for row, enterprise in enumerate(inputs.enterprises.iter_rows(named=True)):
         uscc = enterprise["uscc"]
         missing = {name: not maximum[row] for name, maximum in sums.pillar_maximum.items()}
         pct = {
@@ -108,27 +109,33 @@ def decide(
             for name, values in sums.pillar_points.items()
         }
         score = None if any(missing.values()) else sum(v[row] for v in sums.pillar_points.values()) + sums.bonus[row]
-        reasons = insufficiencies(method, enterprise, {n: r[row] for n, r in scored.available_ratio.items()})
+        reasons = departed(inputs.departures.get(uscc, []))
+        is_deregistered = any(reason["code"] == DEREGISTERED for reason in reasons)
+        reasons += insufficiencies(method, enterprise, {n: r[row] for n, r in scored.available_ratio.items()})
         caps = binding_caps(
             method,
-            found.caps.get(uscc, []),
+            inputs.caps.get(uscc, []),
             business_date=business_date,
             domain_pct={name: values[row] for name, values in sums.domain_pct.items()},
             survey_responses=int(enterprise["survey_response_count"] or 0),
         )
         before = None
-        if score is not None and not reasons and pct["public"] is not None and pct["market"] is not None:
+        if score is not None and not reasons:
+            public, market = pct.get("public") or Decimal(0), pct.get("market") or Decimal(0)
             before = grade_by_score(
-                method, score, bonus=sums.bonus[row], public=pct["public"], market=pct["market"], sure=sure.get(row)
+                method, score, bonus=sums.bonus[row], public=public, market=market, sure=sure.get(row)
             )
-        grade, status, held = _final(method, before, caps, standings.get(uscc, Standing()), score, pct, sums.bonus[row])
+        # who is no more has no grade that could be limited; 严重失信 stays until it is decided otherwise
+        binding = [cap for cap in caps if cap["effect"] == "no_grade" or not is_deregistered]
+        standing = standings.get(uscc, Standing())
+        grade, status, held = _final(method, before, binding, standing, score, pct, sums.bonus[row])
         decisions.append(
             Decision(
                 grade=grade,
                 status=status,
                 score=score,
-                public_pct=pct["public"],
-                market_pct=pct["market"],
+                public_pct=pct.get("public"),
+                market_pct=pct.get("market"),
                 bonus=sums.bonus[row],
                 certainty=sure.get(row),
                 is_key_supervision=enterprise["is_listed_without_basis"] == "t"
@@ -144,21 +151,20 @@ def decide(
 
 def _certainties(method: Method, scored: Points, sums: Sums) -> dict[int, Decimal]:
     """Return Pr(S_true ≥ …) of those whose score reaches a grade that asks for it, by row."""
-    found: dict[int, Decimal] = {}
+    probabilities: dict[int, Decimal] = {}
     size = len(sums.bonus)
     total = sum(sums.pillar_points.values(), np.full(size, Decimal(0), dtype=object))
     for grade in method.grades:
         if grade.needs_certainty:
             least, least_public, least_market = grade.minima()
-            reached = (
-                (total + (sums.bonus if grade.counts_bonus else Decimal(0)) >= least)
-                & (sums.pillar_points["public"] * 100 >= least_public * method.pillars["public"].points)
-                & (sums.pillar_points["market"] * 100 >= least_market * method.pillars["market"].points)
-            ).astype(bool)
-            rows = np.array([row for row in np.flatnonzero(reached) if row not in found], dtype=int)
+            reached = (total + (sums.bonus if grade.counts_bonus else Decimal(0)) >= least).astype(bool)
+            for name, points in sums.pillar_points.items():
+                minimum = {"public": least_public, "market": least_market}[name]
+                reached &= (points * 100 >= minimum * method.pillars[name].points).astype(bool)
+            rows = np.array([row for row in np.flatnonzero(reached) if row not in probabilities], dtype=int)
             sure = certainty.probability(method, scored, rows, counts_bonus=grade.counts_bonus)
-            found |= {int(row): Decimal(f"{p:.3f}") for row, p in zip(rows, sure, strict=True)}
-    return found
+            probabilities |= {int(row): Decimal(f"{p:.3f}") for row, p in zip(rows, sure, strict=True)}
+    return probabilities
 
 
 def grade_by_score(
@@ -171,6 +177,19 @@ def grade_by_score(
         if is_sure and all(a >= b for a, b in zip((counted, public, market), grade.minima(), strict=True)):
             return grade.code
     return method.scale[-1]
+
+
+def departed(departures: list[Departure]) -> list[dict[str, str]]:
+    """Return why an enterprise is not graded any more: 已注销 (at once) or 不再服务; empty while it serves."""
+    words = {
+        "deregistered": (DEREGISTERED, "已注销（{}）", "deregistered ({})"),
+        "not_serving": (NOT_SERVING, "自 {} 起不再服务任何小区", "manages no community since {}"),
+    }
+    reasons = []
+    for one in departures:
+        code, zh, en = words[one.departure_code]
+        reasons.append({"code": code, "reason_zh": zh.format(one.since_on), "reason_en": en.format(one.since_on)})
+    return reasons
 
 
 def insufficiencies(
@@ -237,7 +256,7 @@ def binding_caps(
     survey_responses: int,
 ) -> list[dict[str, Any]]:
     """Return the vetoes and caps that bind on ``business_date``, as the JSON of ``scoring.grades.caps`` (§6)."""
-    found = []
+    caps = []
     for code, cap in method.caps.items():
         mine = [case for case in cases if case.code == code and case.starts_on <= business_date]
         binding = [case for case in mine if case.ends_on is None or case.ends_on >= business_date]
@@ -269,7 +288,7 @@ def binding_caps(
             ends = [case.ends_on for case in binding]
             until = None if None in ends or not ends else max(end for end in ends if end).isoformat()
         if is_binding:
-            found.append(
+            caps.append(
                 {
                     "code": code,
                     "effect": "no_grade" if cap.effect == "no_grade" else f"at_most_{grade}",
@@ -289,7 +308,7 @@ def binding_caps(
                     ],
                 }
             )
-    return found
+    return caps
 
 
 def _final(
@@ -305,7 +324,7 @@ def _final(
     grade, held = None, None
     if before is not None and score is not None:
         grade, held = steady(
-            method, before, standing, (score, pct["public"] or Decimal(0), pct["market"] or Decimal(0)), bonus
+            method, before, standing, (score, pct.get("public") or Decimal(0), pct.get("market") or Decimal(0)), bonus
         )
     if any(cap["effect"] == "no_grade" for cap in caps):
         return None, NO_GRADE, held
@@ -313,8 +332,8 @@ def _final(
     limits = [
         cap["effect"].removeprefix("at_most_") for cap in caps if grade or method.caps[cap["code"]].binds_not_rated
     ]
-    found = [*limits, *([grade] if grade else [])]
-    return (max(found, key=rank.__getitem__), RATED, held) if found else (None, NOT_RATED, None)
+    grades = [*limits, *([grade] if grade else [])]
+    return (max(grades, key=rank.__getitem__), RATED, held) if grades else (None, NOT_RATED, None)
 
 
 def steady(

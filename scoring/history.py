@@ -12,7 +12,7 @@ import psycopg
 
 from scoring.dates import month_number
 from scoring.grading import Standing
-from scoring.method import Method
+from scoring.schema import Method
 
 RUNS = """
     select distinct on (runs.business_date) runs.run_id, runs.business_date
@@ -65,7 +65,7 @@ def standings(
     grades: Grades = {}
     for run_id in used:
         rows = connection.execute(GRADES, (run_id,)).fetchall()
-        grades[run_id] = {uscc: tuple(found) for uscc, *found in rows}
+        grades[run_id] = {uscc: tuple(columns) for uscc, *columns in rows}
     return _standings(grades, used[0], month_runs, quarter_runs), hashlib.sha256("|".join(used).encode()).hexdigest()
 
 
@@ -98,17 +98,17 @@ def _looked_at(
 
 
 def _standings(grades: Grades, newest: str, month_runs: list[str], quarter_runs: list[str]) -> dict[str, Standing]:
-    found: dict[str, Standing] = {}
+    standing_of: dict[str, Standing] = {}
     for uscc in sorted({uscc for by_uscc in grades.values() for uscc in by_uscc}):
         grade, _, frozen_until, steady = grades[newest].get(uscc, (None, None, None, None))
-        found[uscc] = Standing(
+        standing_of[uscc] = Standing(
             grade=grade,
             steady=steady,
             frozen_until=date.fromisoformat(frozen_until) if frozen_until else None,
             month_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in month_runs),
             quarter_ends=tuple(grades[run].get(uscc, (None, None))[1] for run in quarter_runs),
         )
-    return found
+    return standing_of
 
 
 def _ends(runs: list[tuple[str, date]], periods: list[int], number: Any) -> list[str]:
@@ -116,9 +116,9 @@ def _ends(runs: list[tuple[str, date]], periods: list[int], number: Any) -> list
     last: dict[int, str] = {}
     for run_id, day in runs:  # newest first
         last.setdefault(number(day), run_id)
-    found = []
+    ends = []
     for period in periods:
         if period not in last:
             break
-        found.append(last[period])
-    return found
+        ends.append(last[period])
+    return ends

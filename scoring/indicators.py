@@ -14,14 +14,15 @@ from scoring import points
 from scoring.fit import EVERYWHERE, Fit
 from scoring.formulas import Bonus, Deduction, RelativeRisk, State
 from scoring.inputs import Inputs, decimals, indicator_rows
-from scoring.method import Indicator, Method
+from scoring.points import Spread
+from scoring.schema import Indicator, Method
 
 Array = np.ndarray[Any, Any]
 
 SCORED = "scored"
 NO_EXPOSURE = "no_exposure"  # nothing to count: full or zero points, as the method says
 NOT_APPLICABLE = "not_applicable"  # points go to the domain's others
-FEED_MISSING = "feed_missing"  # likewise, and it counts against sufficiency
+FEED_MISSING = "feed_missing"  # likewise, never delivered or silent, and it counts against sufficiency
 NO_ESTIMATE = "no_estimate"  # likewise: the fit in force is older than the feed
 AVAILABLE = (SCORED, NO_EXPOSURE)
 
@@ -35,6 +36,8 @@ class Column:
         status: one of the codes above.
         counted: numerator; exposure: denominator; prior: the region's mean for this mix of strata.
         shrinkage: m or k in force, 0 if none.
+        design_effect: how many events are worth one independent one, at least 1.
+        spread: how unsure the fit is of its own estimates; None: they are taken as true.
         value: as the curve reads it; 0 where the status is not ``scored``.
         window: months counted (0: the state on the business date).
     """
@@ -47,6 +50,8 @@ class Column:
     shrinkage: Decimal
     value: Array
     window: Array
+    design_effect: Decimal = Decimal(1)
+    spread: Spread | None = None
 
     def earned(self, indicator: Indicator, maximum: Array) -> Array:
         """Return the points, shape (enterprises,), in the units that ``maximum`` is given in; exact, rounded once."""
@@ -67,14 +72,15 @@ class Column:
             shares[self.status == NO_EXPOSURE] = 1.0
         return shares
 
-    def posterior(self, indicator: Indicator, rows: Array) -> points.Posterior:
+    def posterior(self, indicator: Indicator, rows: Array) -> points.Posterior | points.UncertainPosterior:
         """Return the model of the true value of the enterprises at ``rows``; the indicator must be a shrunk one."""
         return points.posterior(
             indicator.formula,
-            counted=self.counted[rows],
-            exposure=self.exposure[rows],
+            counted=self.counted[rows] / self.design_effect,
+            exposure=self.exposure[rows] / self.design_effect,
             prior=self.prior[rows],
             shrinkage=self.shrinkage,
+            spread=self.spread,
         )
 
 
@@ -98,12 +104,14 @@ class Points:
     available_ratio: dict[str, Array]
 
 
-def score(method: Method, fit: Fit, found: Inputs) -> Points:
-    """Return the points of every enterprise of ``found``, in its order."""
+def score(method: Method, fit: Fit, inputs: Inputs) -> Points:
+    """Return the points of every enterprise of ``inputs``, in its order."""
     with localcontext(prec=points.PRECISION):
-        usccs = found.enterprises["uscc"]
-        columns = {code: _column(method, fit, found, usccs, code) for code in method.indicators}
+        usccs = inputs.enterprises["uscc"]
+        columns = {code: _column(method, fit, inputs, usccs, code) for code in method.indicators}
         codes = list(columns)
+        for code, indicator in method.indicators.items():
+            _only_with_others(columns, code, indicator)
         available = np.column_stack([np.isin(columns[code].status, AVAILABLE) for code in codes])
         most, maximum = _maxima(method, codes, available)
         got = np.column_stack(
@@ -119,6 +127,15 @@ def score(method: Method, fit: Fit, found: Inputs) -> Points:
         lost=most - got,
         available_ratio=ratios,
     )
+
+
+def _only_with_others(columns: dict[str, Column], code: str, indicator: Indicator) -> None:
+    """Take "nothing happened" out of the points where nothing else of the kind was looked at: it is no news there."""
+    if indicator.only_with:
+        column = columns[code]
+        alone = ~np.any([columns[other].status == SCORED for other in indicator.only_with], axis=0)
+        column.status[alone & (column.status == SCORED) & (column.value == 1).astype(bool)] = NOT_APPLICABLE
+        column.status[alone & (column.status == NO_EXPOSURE)] = NOT_APPLICABLE
 
 
 def _maxima(method: Method, codes: list[str], available: Array) -> tuple[Array, Array]:
@@ -147,17 +164,21 @@ def _available_ratio(method: Method, columns: dict[str, Column], pillar: str) ->
     return np.array([a / b if b else Decimal(0) for a, b in zip(got, whole, strict=True)], dtype=object)
 
 
-def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str) -> Column:
+def _column(method: Method, fit: Fit, inputs: Inputs, usccs: pl.Series, code: str) -> Column:
     indicator = method.indicators[code]
     size = len(usccs)
-    rows = indicator_rows(found.counts, code, indicator).filter(pl.col("uscc").is_in(usccs.implode()))
+    rows = indicator_rows(inputs.counts, code, indicator).filter(pl.col("uscc").is_in(usccs.implode()))
     status = np.full(size, SCORED, dtype="<U16")
     needs = fit.rates if isinstance(indicator.formula, RelativeRisk) else fit.means.get(code)
-    if code not in found.counted_codes or not found.available_feeds.issuperset(indicator.feeds):
+    if code not in inputs.counted_codes or not inputs.available_feeds.issuperset(indicator.feeds):
         rows = rows.clear()
         status[:] = FEED_MISSING  # the office's feed is not there, or the warehouse does not count this indicator yet
     elif indicator.is_shrunk and not needs:
         status[:] = NO_ESTIMATE
+    silent = _silent(inputs, indicator)
+    if silent:
+        rows = rows.filter(~pl.col("uscc").is_in(list(silent)))
+        status[usccs.is_in(list(silent)).to_numpy()] = FEED_MISSING
     has_row, counted, exposure, prior, window = _gather(fit, indicator, code, rows, usccs)
     if isinstance(indicator.formula, Deduction | State | Bonus):
         empty = ~has_row  # these do not divide: a row says something whatever its exposure
@@ -170,15 +191,27 @@ def _column(method: Method, fit: Fit, found: Inputs, usccs: pl.Series, code: str
         status[idle] = NO_EXPOSURE
     value = np.full(size, Decimal(0), dtype=object)
     scored = status == SCORED
+    effect = fit.design_effects.get(code, Decimal(1))
     if scored.any():
         value[scored] = points.value(
             indicator.formula,
-            counted=counted[scored],
-            exposure=exposure[scored],
+            counted=counted[scored] / effect if effect != 1 else counted[scored],
+            exposure=exposure[scored] / effect if effect != 1 else exposure[scored],
             prior=prior[scored],
             shrinkage=fit.shrinkage.get(code, Decimal(0)),
         )
-    return Column(code, status, counted, exposure, prior, fit.shrinkage.get(code, Decimal(0)), value, window)
+    shrinkage = fit.shrinkage.get(code, Decimal(0))
+    spread = fit.spreads.get(code)
+    return Column(code, status, counted, exposure, prior, shrinkage, value, window, effect, spread)
+
+
+def _silent(inputs: Inputs, indicator: Indicator) -> set[str]:
+    """Return the enterprises of which a feed of the indicator says nothing any more, in any district they serve."""
+    return {
+        uscc
+        for uscc, silences in inputs.silences.items()
+        if any(one.is_silent and one.feed in indicator.feeds for one in silences)
+    }
 
 
 def _gather(

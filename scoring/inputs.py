@@ -19,7 +19,7 @@ from psycopg import sql
 
 from scoring.errors import InputsError
 from scoring.formulas import RelativeRisk
-from scoring.method import Indicator
+from scoring.schema import Indicator, Method
 
 Item = TypeVar("Item")
 
@@ -48,7 +48,7 @@ CAPS: LiteralString = """
     order by uscc collate "C", cap_code collate "C", evidence_id collate "C"
 """
 FEEDS: LiteralString = """
-    select feed, is_available from {marts}.mart_scoring__feeds order by feed collate "C"
+    select feed, is_available from {marts}.mart_scoring__feeds where is_scored order by feed collate "C"
 """
 DISPUTED: LiteralString = """
     select indicator_code, uscc, stratum_code, coalesce(window_months, 0) as window_months,
@@ -66,15 +66,48 @@ RECORDS: LiteralString = """
     from {marts}.mart_scoring__records
     order by uscc collate "C", shown_on, record_id collate "C"
 """
-KNOWN_UNTIL: LiteralString = """
-    select jsonb_object_agg(feed, known_until) from {marts}.mart_scoring__feeds where known_until is not null
+FINDINGS: LiteralString = """
+    select uscc, indicator_code, finding_code, case_count
+    from {marts}.mart_scoring__findings
+    order by uscc collate "C", indicator_code collate "C", finding_code collate "C"
 """
+SILENCES: LiteralString = """
+    select uscc, feed, is_silent, from_on, region_names, title_zh
+    from {marts}.mart_scoring__silences
+    order by uscc collate "C", feed collate "C"
+"""
+COUNTED_UNTIL: LiteralString = """
+    select feed, counted_until from {marts}.mart_scoring__feeds where is_scored and counted_until is not null
+    order by feed collate "C"
+"""
+DEPARTURES: LiteralString = """
+    select uscc, departure_code, since_on
+    from {marts}.mart_scoring__departures
+    order by uscc collate "C", departure_code collate "C"
+"""
+# what a replay may know: of each feed, and of the decisions in the register of entities
+KNOWN_UNTIL: LiteralString = """
+    select jsonb_object_agg(feed, known_until) from (
+      select feed, known_until from {marts}.mart_scoring__feeds
+      union all
+      select 'entities', max(decided_until) from {marts}.mart_scoring__feeds
+    ) as parts where known_until is not null
+"""
+EDITION: LiteralString = "select max(edition) from {marts}.mart_scoring__feeds"
 STRATUM_MONTHS: LiteralString = """
     select stratum_code, sum(complaint_count)::numeric as complaint_count,
       trim_scale(sum(household_months)::numeric) as household_months
     from {marts}.mart_scoring__stratum_months
     group by stratum_code
     order by stratum_code collate "C"
+"""
+CLUSTERS: LiteralString = """
+    select indicator_code, uscc, stratum_code, coalesce(window_months, 0) as window_months, cluster_kind, cluster_count,
+      trim_scale(numerator) as numerator, trim_scale(denominator) as denominator,
+      trim_scale(numerator_square_sum) as numerator_square_sum, trim_scale(product_sum) as product_sum,
+      trim_scale(denominator_square_sum) as denominator_square_sum
+    from {marts}.mart_scoring__clusters
+    order by indicator_code collate "C", uscc collate "C", 4, stratum_code collate "C", cluster_kind collate "C"
 """
 _FRAMES = ("enterprises", "counts", "evidence", "disputed")
 COUNT_COLUMNS = ("indicator_code", "uscc", "stratum_code", "window_months", "numerator", "denominator")
@@ -119,11 +152,48 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Limits of one indicator that ran out without anybody's finding: ``deemed`` confirmed, or ``pending`` one."""
+
+    indicator_code: str
+    finding_code: str
+    case_count: int
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A feed that says nothing, for longer than it may, of districts that an enterprise serves.
+
+    Attributes:
+        is_silent: of all of them: the feed is not available; else only the events of the silent ones are left out.
+        from_on: first day without a word; None: there never was one.
+        region_names: the silent districts, for people; None: every district of the region.
+        title_zh: name of the feed.
+    """
+
+    feed: str
+    is_silent: bool
+    from_on: date | None
+    region_names: str | None
+    title_zh: str
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Why an enterprise is not graded any more: ``deregistered`` or ``not_serving``, and since when."""
+
+    departure_code: str
+    since_on: date
+
+
+@dataclass(frozen=True)
 class Inputs:
     """One night's score inputs, every frame sorted by its key; all values are text as PostgreSQL prints them.
 
     ``disputed`` is the part of ``counts`` that is under an open objection, in the same columns. ``counted_codes`` are
-    the indicators that the warehouse counts for anybody: kept when the inputs are cut to some enterprises.
+    the indicators that the warehouse counts for anybody: kept when the inputs are cut to some enterprises. ``edition``:
+    of the rules that the warehouse was built with. ``counted_until``: the last day counted of feeds whose windows end
+    before the night. ``silences``: by enterprise; both are empty for a method that counts a silent feed as it stands.
     """
 
     enterprises: pl.DataFrame
@@ -135,7 +205,12 @@ class Inputs:
     disputed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(COUNT_COLUMNS, pl.String)))
     objections: dict[str, list[Objection]] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    silences: dict[str, list[Silence]] = field(default_factory=dict)
+    counted_until: dict[str, date] = field(default_factory=dict)
+    departures: dict[str, list[Departure]] = field(default_factory=dict)
     counted_codes: frozenset[str] = frozenset()
+    edition: int = 1
 
     def __post_init__(self) -> None:
         """Learn the counted indicators from the counts unless they are given."""
@@ -165,7 +240,7 @@ class Inputs:
             for name in _FRAMES
         }
         for number, start in enumerate(range(0, len(usccs), size)):
-            frames = {name: found.pop((number,), None) for name, found in dealt.items()}
+            frames = {name: parts.pop((number,), None) for name, parts in dealt.items()}
             yield self._of(
                 usccs.slice(start, size),
                 {name: getattr(self, name).clear() if frame is None else frame for name, frame in frames.items()},
@@ -178,6 +253,9 @@ class Inputs:
             caps={uscc: self.caps[uscc] for uscc in usccs if uscc in self.caps},
             objections={uscc: self.objections[uscc] for uscc in usccs if uscc in self.objections},
             records={uscc: self.records[uscc] for uscc in usccs if uscc in self.records},
+            findings={uscc: self.findings[uscc] for uscc in usccs if uscc in self.findings},
+            silences={uscc: self.silences[uscc] for uscc in usccs if uscc in self.silences},
+            departures={uscc: self.departures[uscc] for uscc in usccs if uscc in self.departures},
         )
 
 
@@ -210,6 +288,12 @@ def known_until(connection: psycopg.Connection, *, marts: str = "marts") -> dict
     return (row[0] if row else None) or {}
 
 
+def edition(connection: psycopg.Connection, *, marts: str = "marts") -> int:
+    """Return the edition of the rules of reading and counting that schema ``marts`` was built with."""
+    row = connection.execute(sql.SQL(EDITION).format(marts=sql.Identifier(marts))).fetchone()
+    return int(row[0]) if row and row[0] else 1
+
+
 def read_inputs(connection: psycopg.Connection, *, marts: str = "marts") -> Inputs:
     """Read tonight's score inputs from schema ``marts`` in one snapshot.
 
@@ -219,6 +303,10 @@ def read_inputs(connection: psycopg.Connection, *, marts: str = "marts") -> Inpu
     enterprises, counts, evidence, cases, feeds, disputed, objections, records = (
         read_canonical(connection, query, digest, marts=marts)
         for query in (ENTERPRISES, COUNTS, EVIDENCE, CAPS, FEEDS, DISPUTED, OBJECTIONS, RECORDS)
+    )
+    findings, silences, counted_until, departures = (
+        _read_if_any(connection, query, digest, marts=marts)
+        for query in (FINDINGS, SILENCES, COUNTED_UNTIL, DEPARTURES)
     )
     if enterprises.is_empty():
         raise InputsError("marts.mart_scoring__enterprises is empty: there is nobody to grade")
@@ -261,24 +349,61 @@ def read_inputs(connection: psycopg.Connection, *, marts: str = "marts") -> Inpu
                 date.fromisoformat(row["shown_on"]),
             ),
         ),
+        findings=_of_enterprises(
+            findings,
+            lambda row: Finding(row["indicator_code"], row["finding_code"], int(row["case_count"])),
+        ),
+        silences=_of_enterprises(
+            silences,
+            lambda row: Silence(
+                row["feed"],
+                row["is_silent"] == "t",
+                date.fromisoformat(row["from_on"]) if row["from_on"] else None,
+                row["region_names"],
+                row["title_zh"],
+            ),
+        ),
+        counted_until={feed: date.fromisoformat(day) for feed, day in counted_until.iter_rows()},
+        departures=_of_enterprises(
+            departures, lambda row: Departure(row["departure_code"], date.fromisoformat(row["since_on"]))
+        ),
+        edition=edition(connection, marts=marts),
     )
+
+
+def _read_if_any(connection: psycopg.Connection, query: LiteralString, digest: Any, *, marts: str) -> pl.DataFrame:
+    """Return the rows of ``query`` as ``read_canonical`` does; where there are none, ``digest`` hears nothing of it.
+
+    What a method does not count is no input: the runs of one that knows nothing of it keep their hash.
+    """
+    content = hashlib.sha256()
+    rows = read_canonical(connection, query, content, marts=marts)
+    if len(rows):
+        digest.update(content.digest())
+    return rows
 
 
 def _of_enterprises(rows: pl.DataFrame, make: Callable[[dict[str, Any]], Item]) -> dict[str, list[Item]]:
     """Return what ``make`` makes of each row, by enterprise."""
-    found: dict[str, list[Item]] = {}
+    items: dict[str, list[Item]] = {}
     for row in rows.iter_rows(named=True):
-        found.setdefault(row["uscc"], []).append(make(row))
-    return found
+        items.setdefault(row["uscc"], []).append(make(row))
+    return items
 
 
 def read_fit_data(
-    connection: psycopg.Connection, *, marts: str = "marts", digest: Any = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return what a fit is estimated from: complaints and household-months by stratum, and the counts."""
+    connection: psycopg.Connection, method: Method, *, marts: str = "marts", digest: Any = None
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    """Return what a fit is estimated from: complaints and household-months by stratum, the counts, and the clusters.
+
+    The clusters are None for a method that takes every event as independent.
+    """
     digest = digest or hashlib.sha256()
     strata = read_canonical(connection, STRATUM_MONTHS, digest, marts=marts)
-    return strata, read_canonical(connection, COUNTS, digest, marts=marts)
+    counts = read_canonical(connection, COUNTS, digest, marts=marts)
+    if method.risk.overdispersion is None:
+        return strata, counts, None
+    return strata, counts, read_canonical(connection, CLUSTERS, digest, marts=marts)
 
 
 def indicator_rows(counts: pl.DataFrame, code: str, indicator: Indicator) -> pl.DataFrame:

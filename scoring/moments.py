@@ -40,8 +40,8 @@ def proportion_strength(counted: Array, exposure: Array, prior: Array, *, bounds
     """
     expected = exposure * prior
     chance = expected * (1 - prior)
-    found = _strength((counted - expected) ** 2 / chance, np.maximum(exposure - 1, 0))
-    return _clip(None if found is None else found - 1, bounds, len(counted))
+    strength = _strength((counted - expected) ** 2 / chance, np.maximum(exposure - 1, 0))
+    return _clip(None if strength is None else strength - 1, bounds, len(counted))
 
 
 def count_strength(counted: Array, expected: Array, *, leverage: Array, bounds: tuple[float, float]) -> Strength:
@@ -58,6 +58,47 @@ def count_strength(counted: Array, expected: Array, *, leverage: Array, bounds: 
 def normal_strength(total: Array, count: Array, *, bounds: tuple[float, float]) -> Strength:
     """Return m of a normal prior on the mean of ``count`` standard scores that add up to ``total``: E(z²) = 1 + n/m."""
     return _clip(_strength(total**2 / count, count), bounds, len(total))
+
+
+def design_effect(
+    *,
+    numerator: Array,
+    denominator: Array,
+    numerator_square_sum: Array,
+    product_sum: Array,
+    denominator_square_sum: Array,
+    expected: Array,
+    expected_product: Array,
+    expected_square: Array,
+    is_proportion: bool,
+) -> float:
+    """Return by how much clusters of an enterprise differ more from its own mean than independent events would.
+
+    With r the enterprise's own ratio to what is expected, a cluster v lies x_v − r·e_v off; for independent events the
+    squares add up to Σ φ·(e − Σe_v²/e), φ the variance of one event. The design effect is what they add up to instead,
+    over all enterprises; 1 or less: nothing goes together.
+
+    Args:
+        numerator, denominator, expected: sums over the enterprise's clusters, shape (n,), expected > 0.
+        numerator_square_sum, product_sum, denominator_square_sum: Σx², Σxn, Σn² over its clusters.
+        expected_product, expected_square: Σxe and Σe² likewise.
+        is_proportion: variance p(1 − p) of an event, else that of a Poisson count.
+    """
+    if is_proportion:
+        mean = (numerator + 1e-9) / (denominator + 2e-9)
+        # half an event towards the mean of all, or an enterprise without a failure would have no variance at all
+        overall = numerator.sum() / denominator.sum()
+        drawn = (numerator + 0.5 * overall) / (denominator + 0.5)
+        squares = numerator_square_sum - 2 * mean * product_sum + mean**2 * denominator_square_sum
+        chance = drawn * (1 - drawn) * (denominator - denominator_square_sum / denominator)
+    else:
+        ratio = numerator / expected
+        drawn = (numerator + 0.5) / (expected + 0.5)
+        squares = numerator_square_sum - 2 * ratio * expected_product + ratio**2 * expected_square
+        chance = drawn * (expected - expected_square / expected)
+    usable = chance > 0
+    total = float(np.sort(chance[usable]).sum())
+    return float(np.sort(squares[usable]).sum()) / total if total > 0 else 1.0
 
 
 def _strength(squares: Array, leverage: Array) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import betaincinv, gammaincinv, ndtr
 
 from scoring.formulas import Bonus, Deduction, Formula, NormalScore, Rate, Ratio, RelativeRisk, State
-from scoring.method import Indicator, Method
+from scoring.schema import Indicator, Method
 
 Array = np.ndarray[Any, Any]
 PRECISION = 34  # digits of what is worked out with Decimal
@@ -73,10 +73,10 @@ def knots(indicator: Indicator) -> tuple[tuple[Decimal, Decimal], ...]:
 
 def share(indicator: Indicator, values: Array) -> Array:
     """Return the share of the maximum points, 0-1, that ``values`` (any shape) earn, linear between knots."""
-    found = knots(indicator)
+    curve = knots(indicator)
     zero, one = like(values, 0), like(values, 1)
-    result: Any = like(values, found[0][1])
-    for (start, share_before), (end, share_after) in pairwise(found):
+    result: Any = like(values, curve[0][1])
+    for (start, share_before), (end, share_after) in pairwise(curve):
         way = values - like(values, start)
         way /= like(values, end - start)
         np.maximum(way, zero, out=way)
@@ -125,9 +125,9 @@ def _doubt(indicator: Indicator) -> float:
     A value v near a knot is off by 2⁻⁵³·|v|, which a step of width w turns into 2⁻⁵³·|v|/w of its share; a handful of
     operations and steps stay below 2⁻⁴⁶ times the worst step. Beyond the last knots a share is exactly 0 or 1.
     """
-    found = knots(indicator)
-    steepest = max(max(abs(a), abs(b), abs(b - a)) / abs(b - a) for (a, _), (b, _) in pairwise(found))
-    return float(steepest) * len(found) * 2.0**-46
+    curve = knots(indicator)
+    steepest = max(max(abs(a), abs(b), abs(b - a)) / abs(b - a) for (a, _), (b, _) in pairwise(curve))
+    return float(steepest) * len(curve) * 2.0**-46
 
 
 def largest_losses(lost: Array) -> Array:
@@ -140,6 +140,52 @@ def largest_losses(lost: Array) -> Array:
     packed = (lost.astype(np.int32) << bits) | np.arange(width - 1, -1, -1, dtype=np.int32)
     packed.sort(axis=1)
     return width - 1 - (packed[:, ::-1] & ((1 << bits) - 1))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How unsure a fit is of what it estimated: standard deviations of the logarithms of m (or k) and of p0 (or λ)."""
+
+    shrinkage: float
+    prior: float
+
+
+@dataclass(frozen=True)
+class UncertainPosterior:
+    """A ``Posterior`` whose m (or k) and p0 (or λ) are themselves drawn; arrays of shape (n,), float64.
+
+    Attributes:
+        formula: the indicator's formula.
+        counted, exposure, prior: as ``value`` takes them, in independent events.
+        shrinkage: the estimate of m or k; ``spread`` how unsure it and the prior are.
+    """
+
+    formula: Formula
+    counted: Array
+    exposure: Array
+    prior: Array
+    shrinkage: float
+    spread: Spread
+
+    def draw(self, z: Array) -> Array:
+        """Return draws of shape (n, draws) from standard normals ``z`` of shape (4, draws)."""
+        strength = self.shrinkage * np.exp(self.spread.shrinkage * z[2])[None, :]
+        factor = np.exp(self.spread.prior * z[3])[None, :]
+        x, n, p0 = self.counted[:, None], self.exposure[:, None], self.prior[:, None]
+        match self.formula:
+            case Ratio(family="proportion"):
+                odds = p0 / np.maximum(1 - p0, 1e-9) * factor
+                mean = odds / (1 + odds)
+                first = _gamma(x + strength * mean, z[0])
+                return first / np.maximum(first + _gamma(np.maximum(n - x, 0) + strength * (1 - mean), z[1]), 1e-12)
+            case Ratio():
+                return _gamma(x + strength * p0 * factor, z[0]) / (n + strength)
+            case Rate(per=per):
+                rate = p0 * factor
+                return float(per) * rate * _gamma(x + strength, z[0]) / (n * rate + strength)
+            case RelativeRisk():
+                return _gamma(x + strength, z[0]) / (n * factor + strength)
+        raise TypeError(f"{self.formula.kind} is not shrunk")
 
 
 @dataclass(frozen=True)
@@ -172,9 +218,22 @@ class Posterior:
         return betaincinv(self.first, np.maximum(self.second, 1e-9), level)
 
 
-def posterior(formula: Formula, *, counted: Array, exposure: Array, prior: Array, shrinkage: Decimal) -> Posterior:
-    """Return the model behind a shrunk ``value``: Beta(x + m·p0, n − x + m·(1 − p0)), or Gamma(O + k, E + k)."""
+def posterior(
+    formula: Formula,
+    *,
+    counted: Array,
+    exposure: Array,
+    prior: Array,
+    shrinkage: Decimal,
+    spread: Spread | None = None,
+) -> Posterior | UncertainPosterior:
+    """Return the model behind a shrunk ``value``: Beta(x + m·p0, n − x + m·(1 − p0)), or Gamma(O + k, E + k).
+
+    With ``spread`` m, k and p0 are drawn as well.
+    """
     x, n, p0 = (array.astype(float) for array in (counted, exposure, prior))
+    if spread is not None:
+        return UncertainPosterior(formula, x, n, p0, float(shrinkage), spread)
     strength, one = float(shrinkage), np.ones(len(x))
     match formula:
         case Ratio(family="proportion"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from warehouse.transformation import code_hash
+from property_credit.warehouse.transformation import code_hash
 
 LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy")  # those that grades and estimates are worked out with
 PACKAGE = Path(__file__).parent

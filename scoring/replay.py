@@ -1,7 +1,8 @@
 """Replay: a recorded night computed again from raw, and compared with what was recorded bit for bit (§2).
 
 The warehouse is built in scratch schemas with exactly what the recorded run's build had read: each feed up to the
-arrival that the run keeps, hysteresis from the runs recorded before it, the method and fit it names. Writes nothing.
+arrival that the run keeps, hysteresis from the runs recorded before it, the method, the fit and the edition of the
+rules of reading and counting that it names. Writes nothing.
 """
 
 from dataclasses import dataclass, field
@@ -12,15 +13,16 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.scratch import scratch_schemas
+from property_credit.warehouse.transformation import build
 from scoring import history, provenance
+from scoring.assessment import assessed, copy_rows
 from scoring.errors import ScoringError
 from scoring.fit import stored_fit
 from scoring.inputs import read_inputs
 from scoring.method import LoadedMethod, load, warehouse_variables
-from scoring.run import assessed, combined, copy_rows, identify
-from warehouse.connection import connect
-from warehouse.scratch import scratch_schemas
-from warehouse.transformation import build
+from scoring.run import combined, identify
 
 TABLES: dict[str, tuple[LiteralString, ...]] = {"grades": ("uscc",), "indicator_points": ("uscc", "indicator_code")}
 SHOWN = 1000  # differing fields kept of one run: more would say nothing new
@@ -40,11 +42,12 @@ class Recorded:
     as_of: date | None
     computed_by: dict[str, str] | None
     content_sha256: str
+    edition: int
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field that came out otherwise; the whole row where one side has none."""
+    """One field that came out differently; the whole row where one side has none."""
 
     table: str
     uscc: str
@@ -56,9 +59,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What a replay found. ``is_same_input`` tells whether the inputs or the arithmetic came out otherwise.
+    """The result of a replay. ``is_same_input`` tells whether the inputs or the arithmetic came out differently.
 
-    ``changes`` names what of the code, the models and the libraries is another than when the run was recorded.
+    ``changes`` names what of the code, the models and the libraries has changed since the run was recorded.
     """
 
     run_id: str
@@ -101,7 +104,7 @@ def replay(run_id: str) -> ReplayReport:
         raise ScoringError(f"run {run_id}: the file of method {run.method_version} no longer says what the run used")
     if run.known_until is None:
         raise ScoringError(f"run {run_id} was recorded before runs kept what they knew; it cannot be replayed exactly")
-    variables = warehouse_variables(loaded.method) | {"known_until": run.known_until}
+    variables = warehouse_variables(loaded.method) | {"known_until": run.known_until, "edition": run.edition}
     if run.as_of:
         variables["as_of"] = run.as_of.isoformat()
     prefix = f"replay_{run.run_id[1:9]}_"
@@ -152,11 +155,11 @@ def compare(run: Recorded, loaded: LoadedMethod, *, marts: str) -> ReplayReport:
     with connect("pc_scoring") as connection:
         connection.execute("set transaction isolation level repeatable read")
         estimates = stored_fit(connection, run.fit_id)
-        found = read_inputs(connection, marts=marts)
+        inputs = read_inputs(connection, marts=marts)
         standings, history_sha256 = history.standings(
             connection, loaded.method, run.business_date, recorded_before=run.recorded_at
         )
-        input_sha256 = combined(found.sha256, history_sha256)
+        input_sha256 = combined(inputs.sha256, history_sha256)
         tables = []
         for table in TABLES:
             name = f"replayed_{table}"
@@ -168,7 +171,7 @@ def compare(run: Recorded, loaded: LoadedMethod, *, marts: str) -> ReplayReport:
             )
         key = (run.run_id, loaded.version, run.input_sha256)  # the run's own names: only what was computed is compared
         for block, scored, decisions in assessed(
-            loaded.method, estimates, found, business_date=run.business_date, standings=standings
+            loaded.method, estimates, inputs, business_date=run.business_date, standings=standings
         ):
             copy_rows(
                 connection,
@@ -182,12 +185,12 @@ def compare(run: Recorded, loaded: LoadedMethod, *, marts: str) -> ReplayReport:
             )
         counts, differences = {}, []
         for table, keys in TABLES.items():
-            counts[table], found_here = _differences(connection, run.run_id, table, keys)
-            differences += found_here
+            counts[table], differing = _differences(connection, run.run_id, table, keys)
+            differences += differing
         return ReplayReport(
             run_id=run.run_id,
             business_date=run.business_date,
-            replayed_run_id=identify(run.business_date, loaded, estimates, input_sha256),
+            replayed_run_id=identify(run.business_date, loaded, estimates, input_sha256, edition=run.edition),
             is_same_input=input_sha256 == run.input_sha256,
             grade_count=counts["grades"],
             point_count=counts["indicator_points"],
@@ -202,8 +205,8 @@ def recorded(run_id: str) -> Recorded:
     with connect("pc_scoring") as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "select run_id, business_date, runs.method_version, fit_id, input_sha256, recorded_at, known_until, as_of,"
-            " computed_by, methods.content_sha256 from scoring.runs join scoring.methods using (method_version)"
-            " where run_id = %s",
+            " computed_by, methods.content_sha256, edition from scoring.runs"
+            " join scoring.methods using (method_version) where run_id = %s",
             (run_id,),
         ).fetchone()
     if row is None:

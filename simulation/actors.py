@@ -87,7 +87,7 @@ def make_managers(preset: Preset, place: Place, *, seed: int, end_day: int) -> M
     frame = pl.DataFrame(
         {
             "uscc": uscc,
-            "enterprise_name": _manager_names(kind, regions, place, rng),
+            "enterprise_name": manager_names(kind, regions, place, rng),
             "organisation_type_code": labels(list(KINDS), kind),
             "registered_region_code": regions,
             "established_on": dates(established),
@@ -105,7 +105,8 @@ def make_managers(preset: Preset, place: Place, *, seed: int, end_day: int) -> M
     return Managers(table, np.array(uscc), kind, quality, drift, preset, seed, end_day)
 
 
-def _manager_names(kind: np.ndarray, regions: list[str], place: Place, rng: np.random.Generator) -> list[str]:
+def manager_names(kind: np.ndarray, regions: list[str], place: Place, rng: np.random.Generator) -> list[str]:
+    """Return a made-up name for every manager, marked as simulated."""
     pairs = [first + second for first in _FIRST for second in _SECOND]
     order = rng.permutation(len(pairs))
     districts = {district.code: district for district in place.districts}

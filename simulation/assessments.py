@@ -144,13 +144,13 @@ def make_standard_assessments(
     contract = tenures.contract_of(community, day)
     terms = tenures.table.frame.select("service_standard_edition", "service_level")
     edition, level = (np.array(terms[name].to_list(), dtype=object) for name in terms.columns)
-    kept = (contract >= 0) & np.array([found is not None for found in level[contract]], dtype=bool)
+    kept = (contract >= 0) & np.array([contracted is not None for contracted in level[contract]], dtype=bool)
     community, day, contract = community[kept], day[kept], contract[kept]
     size, holder = len(day), tenures.manager[contract]
     other = rng.random(size) < want.other_level_share
     assessed = [
-        _LEVELS[(_LEVELS.index(found) + 1) % 3] if wrong else found
-        for found, wrong in zip(level[contract], other, strict=True)
+        _LEVELS[(_LEVELS.index(contracted) + 1) % 3] if wrong else contracted
+        for contracted, wrong in zip(level[contract], other, strict=True)
     ]
     items = rng.integers(40, 81, size)
     conforming = rng.binomial(items, managers.chance("standard", holder, day, want.conforming))

@@ -51,7 +51,7 @@ def make_complaints(
     lives = {name: np.concatenate([born[name], echoes[name], bought[name]]) for name in echoes}
     lives["flood"] = np.repeat([0, 1], [len(born["community"]) + len(again), len(flood.community)])
     origin = np.concatenate([np.full(len(born["community"]), NEVER), again, np.full(len(flood.community), NEVER)])
-    return _assemble(preset, communities, lives, origin, rng=rng)
+    return complaint_table(preset, communities, lives, origin, rng=rng)
 
 
 def _arrivals(
@@ -148,10 +148,14 @@ def _lives(
     }
 
 
-def _assemble(
+def complaint_table(
     preset: Preset, communities: Communities, lives: dict[str, np.ndarray], origin: np.ndarray, *,
-    rng: np.random.Generator,
+    rng: np.random.Generator, by_api: np.ndarray | None = None,
 ) -> Table:  # fmt: skip
+    """Return complaints as a table: ``lives`` is what becomes of each (minutes from 1970), ``origin`` what it repeats.
+
+    ``by_api``: which came through 码上办; without it, the preset's share of them.
+    """
     want = preset.complaints
     size = len(origin)
     order = np.argsort(lives["submitted"], kind="stable")
@@ -160,7 +164,7 @@ def _assemble(
     lives = {name: values[order] for name, values in lives.items()}
     origin = np.where(origin[order] >= 0, rank[np.maximum(origin[order], 0)], NEVER)
 
-    by_api = rng.random(size) < want.api_share
+    by_api = rng.random(size) < want.api_share if by_api is None else by_api[order]
     channels = ["mashangban", *_BACKLOG_CHANNELS]
     channel = np.where(by_api, 0, 1 + pick(rng, _BACKLOG_CHANNELS, size))
     unknown = (rng.random(size) < want.without_community) & (origin < 0)

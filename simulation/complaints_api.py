@@ -54,14 +54,14 @@ class Store:
 
     def lines(self, start: int, stop: int) -> list[bytes]:
         """Return the records from number ``start`` up to but not with ``stop``."""
-        found: list[bytes] = []
+        chunk: list[bytes] = []
         number = bisect.bisect_right(self.starts, start) - 1
         for file, first, offsets in zip(self.files[number:], self.starts[number:], self.offsets[number:], strict=True):
             if first >= stop:
                 break
             low, high = max(start - first, 0), min(stop - first, len(offsets) - 1)
-            found += bytes(file[int(offsets[low]) : int(offsets[high])]).splitlines()
-        return found
+            chunk += bytes(file[int(offsets[low]) : int(offsets[high])]).splitlines()
+        return chunk
 
 
 def read_store(folder: Path) -> Store:

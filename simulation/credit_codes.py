@@ -2,18 +2,9 @@
 
 import numpy as np
 
-ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100-2015, values 0–30
+from property_credit.warehouse.credit_codes import ALPHABET, check_character
+
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)  # GB 11714, characters 1–8 of the organisation code
-
-
-def check_character(first17: str) -> str:
-    """Return the 18th character of a code whose first 17 are given (GB 32100-2015).
-
-    >>> check_character("91350100M000100Y4")
-    '3'
-    """
-    total = sum(ALPHABET.index(character) * pow(3, place, 31) for place, character in enumerate(first17))
-    return ALPHABET[(31 - total % 31) % 31]
 
 
 def organisation_check(first8: str) -> str:

@@ -29,6 +29,8 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unknown_word", "community_type_code", "CODE_UNKNOWN"),
         ("missing", "community_name", "REQUIRED_MISSING"),
     ),
+    "baotou_enterprise_events": (("unknown_word", "event_code", "CODE_UNKNOWN"),),
+    "baotou_community_events": (("unknown_word", "event_code", "CODE_UNKNOWN"),),
     "baotou_contracts": (
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
         ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
@@ -128,6 +130,10 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("impossible_date", "formed_on", "TYPE_INVALID_DATE"),
         ("bad_number", "member_count", "TYPE_INVALID_NUMBER"),
     ),
+    "baotou_contacts": (
+        ("mobile", "telephone", "TELEPHONE_OF_A_PERSON"),
+        ("unknown_word", "post_code", "CODE_UNKNOWN"),
+    ),
     "baotou_project_honours": (
         ("unknown_word", "honour_code", "CODE_UNKNOWN"),
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
@@ -148,6 +154,7 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 _KEYS = {
+    "baotou_enterprise_events": "event_id", "baotou_community_events": "event_id",
     "baotou_enterprises": "uscc", "baotou_communities": "community_id", "baotou_contracts": "contract_id",
     "mashangban_api": "complaint_id", "hotline_backlog": "complaint_id", "baotou_inspections": "inspection_id",
     "bank_ledger": "entry_id", "baotou_disclosures": "disclosure_id", "baotou_public_credit": "record_id",
@@ -156,7 +163,8 @@ _KEYS = {
     "baotou_standard_assessments": "assessment_id", "baotou_handovers": "handover_id",
     "baotou_reporting_records": "report_id", "baotou_inspectors": "inspector_code",
     "baotou_inspector_ties": "inspector_code", "baotou_owners_committees": "committee_id",
-    "baotou_project_honours": "honour_id", "baotou_mashangban_enrolments": "community_id",
+    "baotou_contacts": "contact_id", "baotou_project_honours": "honour_id",
+    "baotou_mashangban_enrolments": "community_id",
     "baotou_replies": "reply_id",
     "baotou_fund_votes": "vote_id", "baotou_emergency_repairs": "emergency_id", "baotou_related_parties": "relation_id",
 }  # fmt: skip
@@ -261,6 +269,7 @@ def _damaged(
         "missing": lambda: None,
         "bad_number": lambda: "一百二十",
         "out_of_range": lambda: 180.0,
+        "mobile": lambda: "19900000000",
         "torn": lambda: str(row[header]) + TORN,
         "same_officer": lambda: row[office.header_of("original_officer_code")],
         "wide": lambda: str(row[header] or "") + WIDE,

@@ -30,7 +30,7 @@ def with_street_at_exits(
     end = frame["ended_on"].cast(pl.Int32).fill_null(NEVER).to_numpy().astype(np.int64)
     size = len(end)
     informed = rng.random(size) < managers.chance("street", tenures.manager, end, preset.exits.street_informed)
-    told = np.where((end >= 0) & informed, end - rng.integers(5, 60, size), NEVER)
+    informed_on = np.where((end >= 0) & informed, end - rng.integers(5, 60, size), NEVER)
     punctual = rng.random(size) < managers.chance("notice", tenures.manager, end, preset.exits.notice_in_time)
     late_notice = dates(end - rng.integers(5, 88, size))
     notice = (
@@ -38,7 +38,7 @@ def with_street_at_exits(
         .then(pl.lit(late_notice))
         .otherwise(pl.col("notice_given_on"))
     )
-    frame = frame.with_columns(dates(told).alias("street_informed_on"), notice.alias("notice_given_on"))
+    frame = frame.with_columns(dates(informed_on).alias("street_informed_on"), notice.alias("notice_given_on"))
     masks = {**contracts.masks, "street_informed_on": "street_informed_on"}
 
     holder = handovers.frame.join(

@@ -134,7 +134,7 @@ class Planter:
     def _uscc(self, place: int) -> str:
         return str(self._managers.uscc[self._holder[place]])
 
-    def _found(self, kind: str, subject: str, on: int, *entries: int, known_from: int = NEVER) -> None:
+    def _expect_alert(self, kind: str, subject: str, on: int, *entries: int, known_from: int = NEVER) -> None:
         self.plot.cases.append(Case(kind, subject, on, entries, known_from))
 
     # -- misuse ----------------------------------------------------------------------------------------------------
@@ -143,35 +143,35 @@ class Planter:
         day, amount = self._day(), self._amount() if number % 4 else VOTE_FREE
         vote = (None, self._vote(place, day + 9, amount * 1.2), "BJ999999")[number % 3]  # none, afterwards, unheard of
         entry = self._pay(place, day, amount, "维修公司（模拟）", vote_id=vote)
-        self._found("spending_without_vote", "{0}", day, entry)
+        self._expect_alert("spending_without_vote", "{0}", day, entry)
 
     def _vote_invalid(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         vote = self._vote(place, day - 20, amount * 1.1, fault=VOTE_FAULTS[number % len(VOTE_FAULTS)])
-        self._found("vote_invalid", vote, day, self._pay(place, day, amount, "维修公司（模拟）", vote_id=vote))
+        self._expect_alert("vote_invalid", vote, day, self._pay(place, day, amount, "维修公司（模拟）", vote_id=vote))
 
     def _vote_exceeded(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         vote = self._vote(place, day - 20, 2 * amount - 0.01)
         paid = [self._pay(place, day + late, amount, "维修公司（模拟）", vote_id=vote) for late in (0, 20)]
-        self._found("vote_exceeded", vote, day, *paid)
+        self._expect_alert("vote_exceeded", vote, day, *paid)
 
     def _emergency_outside_list(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         if number % 2:  # nothing on record
             entry = self._pay(place, day, amount, "应急抢修公司（模拟）", "emergency_repair")
-            self._found("emergency_outside_list", "{0}", day, entry)
+            self._expect_alert("emergency_outside_list", "{0}", day, entry)
             return
         emergency = self._emergency(place, day - 3, "other", filed=day - 2)
         entry = self._pay(place, day, amount, "应急抢修公司（模拟）", "emergency_repair", emergency_id=emergency)
-        self._found("emergency_outside_list", emergency, day, entry)
+        self._expect_alert("emergency_outside_list", emergency, day, entry)
 
     def _unfiled(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         use_code, filed = LISTED_USES[number % len(LISTED_USES)], (NEVER, day - 2 + 8)[number % 2]
         emergency = self._emergency(place, day - 2, use_code, filed=filed)
         entry = self._pay(place, day, amount, "应急抢修公司（模拟）", "emergency_repair", emergency_id=emergency)
-        self._found("emergency_unfiled", emergency, day, entry, known_from=day - 2 + 8)
+        self._expect_alert("emergency_unfiled", emergency, day, entry, known_from=day - 2 + 8)
 
     def _split(self, number: int, place: int) -> None:
         day, parts = self._day(), 3 + number % 2
@@ -180,22 +180,22 @@ class Planter:
             self._pay(place, day + 4 * part, self._amount(VOTE_FREE * 0.5, VOTE_FREE - 0.01), partner)
             for part in range(parts)
         ]
-        self._found("split_payments", str(self._communities.ids[place]), day, *paid)
+        self._expect_alert("split_payments", str(self._communities.ids[place]), day, *paid)
 
     def _related(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         relation, name = self._relation(self._uscc(place), day - (0 if number % 2 else 200), ends=day)
         written = name if number % 3 else name.replace("（", " (").replace("）", ")")  # the bank writes it its own way
         vote = self._vote(place, day - 20, amount)
-        self._found("related_party_payment", relation, day, self._pay(place, day, amount, written, vote_id=vote))
+        self._expect_alert("related_party_payment", relation, day, self._pay(place, day, amount, written, vote_id=vote))
 
     def _round_trip(self, number: int, place: int) -> None:
         day, amount = self._day(), self._amount()
         partner, back = f"过桥商贸{number}号（模拟）", round(amount * (1.0 if number % 2 else 0.985), 2)
         out = self._pay(place, day, amount, partner, "other")
         returned = self._pay(place, day + int(self._rng.integers(5, 31)), -back, partner, "other")
-        self._found("round_trip", "{0}", day, out, returned)
-        self._found("spending_without_vote", "{0}", day, out)
+        self._expect_alert("round_trip", "{0}", day, out, returned)
+        self._expect_alert("spending_without_vote", "{0}", day, out)
 
     def _shared_account(self, number: int, place: int) -> None:
         day, ids = self._day(), self._communities.ids
@@ -204,13 +204,13 @@ class Planter:
             place, day, -self._amount(800, 3_000), "广告公司（模拟）", "advertising_income", account=account
         )
         if account == "fund":  # common revenue booked into the maintenance fund
-            self._found("accounts_mixed", str(ids[place]), day, entry)
+            self._expect_alert("accounts_mixed", str(ids[place]), day, entry)
             return
         other = (place + 1) % len(ids)  # one account for two communities
         second = self._pay(other, day + 1, -self._amount(800, 3_000), "广告公司（模拟）", "advertising_income",
                            account=account)  # fmt: skip
         for where in (place, other):
-            self._found("accounts_mixed", str(ids[where]), day, entry, second)
+            self._expect_alert("accounts_mixed", str(ids[where]), day, entry, second)
 
     # -- innocent --------------------------------------------------------------------------------------------------
 

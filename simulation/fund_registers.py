@@ -95,15 +95,17 @@ def vote_table(votes: Sequence[Vote], communities: Communities, rng: np.random.G
 
 def emergency_table(emergencies: Sequence[Emergency], communities: Communities) -> Table:
     """Return the emergency repairs; filing and recognition are known from their days on."""
-    days = np.array([found.day for found in emergencies], dtype=np.int64)
+    days = np.array([emergency.day for emergency in emergencies], dtype=np.int64)
     frame = pl.DataFrame(
         {
-            "emergency_id": [found.emergency_id for found in emergencies],
-            "community_id": communities.ids[np.array([found.community for found in emergencies], dtype=np.int64)],
-            "use_code": [found.use_code for found in emergencies],
+            "emergency_id": [emergency.emergency_id for emergency in emergencies],
+            "community_id": communities.ids[
+                np.array([emergency.community for emergency in emergencies], dtype=np.int64)
+            ],
+            "use_code": [emergency.use_code for emergency in emergencies],
             "occurred_on": dates(days),
-            "filed_on": dates(np.array([found.filed for found in emergencies], dtype=np.int64)),
-            "recognised_on": dates(np.array([found.recognised for found in emergencies], dtype=np.int64)),
+            "filed_on": dates(np.array([emergency.filed for emergency in emergencies], dtype=np.int64)),
+            "recognised_on": dates(np.array([emergency.recognised for emergency in emergencies], dtype=np.int64)),
             "_visible_on": dates(days),
         }
     )
@@ -115,12 +117,12 @@ def relation_table(relations: Sequence[Relation], first: date) -> Table:
     """Return the related parties; the register has held them since before ``first``."""
     frame = pl.DataFrame(
         {
-            "relation_id": [found.relation_id for found in relations],
-            "uscc": [found.uscc for found in relations],
-            "party_name": [found.name for found in relations],
-            "relation_code": [found.code for found in relations],
-            "valid_from": dates(np.array([found.begins for found in relations], dtype=np.int64)),
-            "valid_to": dates(np.array([found.ends for found in relations], dtype=np.int64)),
+            "relation_id": [relation.relation_id for relation in relations],
+            "uscc": [relation.uscc for relation in relations],
+            "party_name": [relation.name for relation in relations],
+            "relation_code": [relation.code for relation in relations],
+            "valid_from": dates(np.array([relation.begins for relation in relations], dtype=np.int64)),
+            "valid_to": dates(np.array([relation.ends for relation in relations], dtype=np.int64)),
             "_visible_on": dates(np.full(len(relations), day_number(first))),
         }
     )

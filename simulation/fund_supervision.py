@@ -54,7 +54,7 @@ def with_fund_cases(
     repairs = drawn.filter(paid & (pl.col("purpose_code") == "emergency_repair"))
     emergencies = _emergencies_of(repairs, random(seed, "emergency repairs"))
     named = pl.DataFrame(
-        {"entry_id": repairs["entry_id"], "_emergency": [found.emergency_id for found in emergencies]},
+        {"entry_id": repairs["entry_id"], "_emergency": [emergency.emergency_id for emergency in emergencies]},
         schema={"entry_id": pl.String, "_emergency": pl.String},
     )
     drawn = drawn.join(named, on="entry_id", how="left", maintain_order="left").with_columns(
@@ -176,19 +176,19 @@ def _broken(
         & (pl.col("_next_on").cast(pl.Int32) <= end_day - 20)
     ).unique("account_no", keep="first", maintain_order=True)  # fmt: skip
     chosen = fit[np.sort(rng.permutation(fit.height)[: 3 * each])]
-    lost, wrong, shifted, found = [], [], [], []
+    lost, wrong, shifted, breaks = [], [], [], []
     for number, row in enumerate(chosen.iter_rows(named=True)):
         if number % 3 == 0:
             lost.append(row["_row"])
-            found.append((row["account_no"], row["_next"]))
+            breaks.append((row["account_no"], row["_next"]))
         elif number % 3 == 1:
             wrong.append(row["_row"])
-            found.append((row["account_no"], row["_row"]))
+            breaks.append((row["account_no"], row["_row"]))
         else:
             shifted.append((row["account_no"], row["_row"]))
-            found.append((row["account_no"], row["_row"]))
+            breaks.append((row["account_no"], row["_row"]))
     names = frame["entry_id"]
-    broken = [(account, str(names[row])) for account, row in found]
+    broken = [(account, str(names[row])) for account, row in breaks]
     place = pl.int_range(pl.len())
     fen = pl.lit(0.0)
     for account, row in shifted:

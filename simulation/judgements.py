@@ -7,12 +7,12 @@ import polars as pl
 
 from simulation.actors import FIRM, Communities, Managers
 from simulation.parameters import Preset
-from simulation.tables import NEVER, Table, dates, day_number, labels, pick, random, visibility
+from simulation.tables import NEVER, Table, dates, day_number, labels, numbered, pick, random, visibility
 from simulation.tenures import Tenures
 
 HOUSING, MARKET, COURT = "包头市住房和城乡建设局（模拟）", "包头市市场监督管理局（模拟）", "区人民法院（模拟）"
 # record type: tier, authority, basis, months until it ends (0: open until cured or for good)
-_KINDS: dict[str, tuple[str | None, str, str, int]] = {
+RECORD_KINDS: dict[str, tuple[str | None, str, str, int]] = {
     "penalty/minor": ("minor", HOUSING, "《中华人民共和国行政处罚法》第九条（警告）", 3),
     "penalty/general": ("general", HOUSING, "《物业管理条例》第五十八条", 12),
     "penalty/serious": ("serious", HOUSING, "《物业管理条例》第五十九条", 36),
@@ -51,7 +51,7 @@ def _drawn(
         **{name: rate * poor**2 for name, rate in want.rare.items()},
     }
     kinds, who = [], []
-    for index, name in enumerate(_KINDS):
+    for index, name in enumerate(RECORD_KINDS):
         count = rng.poisson(rates[name] * years)
         who.append(np.repeat(np.arange(len(count)), count))
         kinds.append(np.full(int(count.sum()), index))
@@ -82,18 +82,29 @@ def make_public_credit(
     )
     kind, who = _drawn(preset, managers, projects, households, years=(finish - begin) / 365.25, rng=rng)
     day = begin + rng.integers(0, finish - begin + 1, len(kind))
+    return credit_records(preset, managers, communities, tenures, kind=kind, who=who, day=day, rng=rng)
+
+
+def credit_records(
+    preset: Preset, managers: Managers, communities: Communities, tenures: Tenures, *, kind: np.ndarray,
+    who: np.ndarray, day: np.ndarray, rng: np.random.Generator,
+) -> Table:  # fmt: skip
+    """Return records of these kinds (indexes into RECORD_KINDS) against these managers, decided on these days."""
+    current = (tenures.start <= managers.end_day) & (tenures.end >= managers.end_day)
     order = np.lexsort((kind, who, day))
     kind, who, day = kind[order], who[order], day[order]
     size = len(kind)
-    names = list(_KINDS)
+    names = list(RECORD_KINDS)
     kind_names = np.array(names)[kind]
-    term = np.array([value[3] for value in _KINDS.values()])[kind]
+    term = np.array([value[3] for value in RECORD_KINDS.values()])[kind]
     shown = day + rng.integers(3, 12, size)
     settled = (kind_names == "judgment") & (rng.random(size) < 0.75)
     cured = (kind_names == "inspection_refusal") & (rng.random(size) < 0.8)
     ended = np.where(term > 0, shown + term * 30, NEVER)
     ended = np.where(settled | cured, day + rng.integers(30, 240, size), ended)
-    minimum = np.array([{"minor": 20, "general": 95, "serious": 370}.get(v[0] or "", 100000) for v in _KINDS.values()])
+    minimum = np.array(
+        [{"minor": 20, "general": 95, "serious": 370}.get(v[0] or "", 100000) for v in RECORD_KINDS.values()]
+    )
     repaired = shown + minimum[kind] + rng.integers(0, 90, size)
     repaired = np.where((rng.random(size) < 0.3) & (repaired < shown + term * 30), repaired, NEVER)
     revoked = np.where(rng.random(size) < 0.015, shown + rng.integers(20, 120, size), NEVER)
@@ -107,16 +118,18 @@ def make_public_credit(
     year = [str(1970 + int(number / 365.2425)) for number in day]
     frame = pl.DataFrame(
         {
-            "record_id": [f"XY{number:05d}" for number in range(1, size + 1)],
+            "record_id": numbered("XY", np.arange(1, size + 1), 5),
             "_holder": who,
             "uscc": labels(managers.uscc, who),
-            "record_type_code": [name.split("/")[0] for name in kind_names],
-            "tier_code": pl.Series([_KINDS[name][0] for name in kind_names], dtype=pl.String),
+            "record_type_code": pl.Series([name.split("/")[0] for name in kind_names], dtype=pl.String),
+            "tier_code": pl.Series([RECORD_KINDS[name][0] for name in kind_names], dtype=pl.String),
             "community_id": labels(communities.ids, np.where(whole_firm, NEVER, about)),
             "decided_on": dates(day),
-            "authority_name": [_KINDS[name][1] for name in kind_names],
-            "legal_basis": [_KINDS[name][2] for name in kind_names],
-            "decision_no": [f"（模拟）罚字〔{y}〕{number:04d}号" for number, y in enumerate(year, 1)],
+            "authority_name": pl.Series([RECORD_KINDS[name][1] for name in kind_names], dtype=pl.String),
+            "legal_basis": pl.Series([RECORD_KINDS[name][2] for name in kind_names], dtype=pl.String),
+            "decision_no": pl.Series(
+                [f"（模拟）罚字〔{y}〕{number:04d}号" for number, y in enumerate(year, 1)], dtype=pl.String
+            ),
             "served_on": dates(day + rng.integers(0, 8, size)),
             "is_final": rng.random(size) < 0.97,
             "shown_from": dates(shown),

@@ -121,6 +121,9 @@ def _bank_sides(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+_EVENTS = {"renamed": "更名", "merged": "合并", "split": "分立"}
+_EVENT_STATUS = {"standing": "有效", "withdrawn": "撤回"}
+
 OFFICES: tuple[Office, ...] = (
     Office(
         "baotou_enterprises", "enterprises", "csv", "物业服务主体名录_{day}.csv",
@@ -146,6 +149,28 @@ OFFICES: tuple[Office, ...] = (
             formats={"updated_at": MOMENT},
         ),
         title="包头市住宅小区基础信息台账（模拟数据）", header_row=2,
+    ),
+    Office(
+        "baotou_enterprise_events", "enterprise_events", "csv", "企业变更_{day}.csv",
+        _fields(
+            "变更编号=event_id", "变更种类=event_code", "统一社会信用代码=uscc", "承继方代码=other_uscc",
+            "变更后名称=other_name", "生效日期=effective_on", "登记机关=authority_name", "文号=decision_no",
+            "状态=status_code", "更新时间=updated_at",
+            words_of={"event_code": {**_EVENTS, "recoded": "换码", "succeeded": "承继", "deregistered": "注销"},
+                      "status_code": _EVENT_STATUS},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_community_events", "community_events", "csv", "小区变更_{day}.csv",
+        _fields(
+            "变更编号=event_id", "变更种类=event_code", "小区编码=community_id", "变更后小区编码=other_community_id",
+            "变更后名称=other_name", "生效日期=effective_on", "认定单位=authority_name", "文号=decision_no",
+            "状态=status_code", "更新时间=updated_at",
+            words_of={"event_code": {**_EVENTS, "split": "拆分", "renumbered": "变更编码", "phase": "分期"},
+                      "status_code": _EVENT_STATUS},
+            formats={"updated_at": MOMENT},
+        ),
     ),
     Office(
         "baotou_contracts", "contracts", "xlsx", "物业服务合同备案_{day}.xlsx",
@@ -369,6 +394,14 @@ OFFICES: tuple[Office, ...] = (
             "终止日期=dissolved_on", "委员人数=member_count", "党员委员人数=party_member_count",
             "培训年度=training_year", "年度培训次数=training_count", "更新时间=updated_at",
             words_of={"committee_kind_code": words.COMMITTEES}, formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_contacts", "contacts", "csv", "值班联系方式_{day}.csv",
+        _fields(
+            "联系编号=contact_id", "地区代码=area_code", "统一社会信用代码=uscc", "岗位=post_code",
+            "值班电话=telephone", "启用日期=valid_from", "停用日期=valid_until", "更新时间=updated_at",
+            words_of={"post_code": words.CONTACT_POSTS}, formats={"updated_at": MOMENT},
         ),
     ),
     Office(

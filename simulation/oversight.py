@@ -1,8 +1,9 @@
-"""Inspectors and their ties; owners' committees, honours of projects, enrolments; how objections are handled.
+"""Inspectors and their ties; whom to call; owners' committees, honours, enrolments; how objections are handled.
 
 Every table has a random stream of its own.
 """
 
+import zlib
 from datetime import date, timedelta
 
 import numpy as np
@@ -71,6 +72,40 @@ def make_inspector_ties(managers: Managers, inspectors: Table, *, seed: int, fir
     )
     key = ("inspector_code", "uscc", "relation_code")
     return Table("inspector_ties", key, frame, masks={"ends_on": "ends_on"})
+
+
+def make_contacts(managers: Managers, communities: Communities, *, first: date) -> Table:
+    """Return the desks of every office above the communities and of most firms; every fifth firm names none."""
+    frame = communities.table.frame
+    districts = sorted(set(frame["region_code"]))
+    cities = sorted({f"{code[:4]}00" for code in districts})
+    streets = sorted(set(frame["street_code"].drop_nulls()))
+    rows: list[tuple[str | None, str | None, str]] = [
+        ("150000", None, post) for post in ("property_section", "duty_desk")
+    ]
+    rows += [(code, None, post) for code in (*cities, *districts) for post in ("property_section", "duty_desk")]
+    rows += [(code, None, "street_desk") for code in streets]
+    firms = [str(managers.uscc[place]) for place in np.flatnonzero(managers.kind == FIRM)]
+    for number, uscc in enumerate(firms):
+        if number % 5 != 4:
+            rows += [(None, uscc, "enterprise_desk"), (None, uscc, "service_centre")]
+    numbers = [zlib.crc32(f"{area or uscc} {post}".encode()) % 10**6 for area, uscc, post in rows]
+    return Table(
+        "contacts",
+        ("contact_id",),
+        pl.DataFrame(
+            {
+                "contact_id": [f"LX{number:05d}" for number in range(1, len(rows) + 1)],
+                "area_code": pl.Series([row[0] for row in rows], dtype=pl.String),
+                "uscc": pl.Series([row[1] for row in rows], dtype=pl.String),
+                "post_code": [row[2] for row in rows],
+                "telephone": [f"0472-0{number:06d}" for number in numbers],  # no subscriber's number begins with 0
+                "valid_from": pl.Series([first] * len(rows), dtype=pl.Date),
+                "valid_until": pl.Series([None] * len(rows), dtype=pl.Date),
+                "_visible_on": pl.Series([first] * len(rows), dtype=pl.Date),
+            }
+        ),
+    )
 
 
 def make_owners_committees(

@@ -324,7 +324,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _read(folder: str, name: str) -> dict[str, Any]:
     path = FOLDER / folder / f"{name}.yml"
     if not path.exists():
-        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.yml")))
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yml")))
         raise SimulationError(f"there is no {path.name} in {path.parent}; known: {known}")
     content = yaml.safe_load(path.read_text("utf-8"))
     base = content.pop("extends", None)

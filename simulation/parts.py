@@ -83,7 +83,7 @@ def divide(preset: Preset, place: Place, *, seed: int) -> list[Part]:
     parts = []
     for number, chunk in enumerate(chunks):
         code = f"{chunk[0][0].code[:4]}{number + 1:03d}"
-        counts = {name: int(found[number]) for name, found in shares.items()}
+        counts = {name: int(counts[number]) for name, counts in shares.items()}
         own = preset.model_copy(
             update={
                 "enterprises": preset.enterprises.model_copy(update=counts),

@@ -8,8 +8,9 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from simulation.assessments import make_handovers, make_lifts, make_standard_ass
 from simulation.complaints import make_complaints
 from simulation.details import with_accident_details, with_escalations, with_pauses, with_reporters
 from simulation.dirt import plant
+from simulation.entities import make_events, truth, with_names
 from simulation.exits import with_street_at_exits
 from simulation.fund_supervision import FundWorld, with_fund_cases
 from simulation.inspections import make_inspections
@@ -29,6 +31,7 @@ from simulation.judgements import make_objections, make_public_credit
 from simulation.ledgers import make_funds
 from simulation.offices import Office
 from simulation.oversight import (
+    make_contacts,
     make_inspector_ties,
     make_inspectors,
     make_mashangban_enrolments,
@@ -86,8 +89,8 @@ def make_region(preset: str, *, seed: int, through: date) -> Region:
     return make_part(divide(want, load_place(want.place), seed=seed)[0], through=through)
 
 
-def make_part(part: Part, *, through: date) -> Region:
-    """Return the truth of one part of a region."""
+def make_part(part: Part, *, through: date, entities: bool = False) -> Region:
+    """Return the truth of one part of a region; ``entities``: see ``simulate``."""
     want, place, seed = part.preset, part.place, part.seed
     first, last = months_before(through, want.months), through + timedelta(days=want.horizon_days)
     end = day_number(through)
@@ -115,6 +118,7 @@ def make_part(part: Part, *, through: date) -> Region:
         "handovers": make_handovers(want, managers, communities, tenures, seed=seed),
         "reporting_records": make_reporting_records(want, managers, tenures, **span),
         "inspectors": make_inspectors(communities, **span),
+        "contacts": make_contacts(managers, communities, first=first),
         "owners_committees": make_owners_committees(want, managers, communities, **span),
         "project_honours": make_project_honours(*where, **span),
         "mashangban_enrolments": make_mashangban_enrolments(want, communities, **span),
@@ -122,11 +126,19 @@ def make_part(part: Part, *, through: date) -> Region:
     }
     tables |= with_street_at_exits(tables["contracts"], tables["handovers"], want, managers, tenures, seed=seed)
     tables["inspector_ties"] = make_inspector_ties(managers, tables["inspectors"], **span)
+    if entities:
+        tables |= make_events(managers, communities, tenures, seed=seed, end_day=end)
     funds = with_fund_cases(make_funds(*where, **span), *where, seed=seed, first=first, end_day=end)
-    region = Region(tables | funds.tables, managers, communities, tenures, want, through, funds)
-    region = _with_objections(region, seed=seed, last=last)
+    return finished(
+        Region(tables | funds.tables, managers, communities, tenures, want, through, funds), part, last=last
+    )
+
+
+def finished(region: Region, part: Part, *, last: date) -> Region:
+    """Return the region with objections to what is in it, and with identifiers that no other part has."""
+    region = _with_objections(region, seed=part.seed, last=last)
     named = {feed: part.named(table) for feed, table in region.tables.items()}
-    return replace(region, tables=named, funds=funds.named(part.code))
+    return replace(region, tables=named, funds=region.funds.named(part.code))
 
 
 def _with_objections(region: Region, *, seed: int, last: date) -> Region:
@@ -181,6 +193,7 @@ def simulate(
     nights: int = 0,
     later: tuple[date, ...] = (),
     dirt: bool = True,
+    entities: bool = False,
     size: Size | None = None,
     processes: int = 1,
     on_part: Callable[[int, int, int], None] = lambda done, of, rows: None,
@@ -191,6 +204,10 @@ def simulate(
     delivery, dated ``through``, holds the preset's months of history; each of ``nights`` further days what was new,
     late or corrected then; each day of ``later`` (after those nights) brings all that changed since the delivery
     before it. An ``out`` that already holds the same region is extended or left as it is.
+
+    With ``entities`` some rows of the hotline and of the bank bring a name in place of a number, and things happen to
+    enterprises and communities: both feeds of events are delivered, and the manifest has the truth of it
+    (``entity_events``, ``named``).
 
     A preset in parts has a file an office and part, and the parts' truths in ``out``/truth/<part>.json instead of in
     the manifest. ``size`` changes how many enterprises, communities and months a preset has; ``processes`` make parts
@@ -206,53 +223,57 @@ def simulate(
     out = Path(out)
     parameters = {"preset": preset, "seed": seed, "through": str(through), "dirt": dirt, "nights": nights}
     want = (size or Size()).of(load_preset(preset))
-    horizon = want.horizon_days
-    if not 0 <= nights <= horizon:
-        raise SimulationError(f"nights must be 0 to {horizon} for preset {preset!r}, not {nights}")
-    days = [through + timedelta(days=night) for night in range(nights + 1)] + list(later)
-    if sorted(set(days)) != days or days[-1] > through + timedelta(days=horizon):
-        raise SimulationError(f"later deliveries must rise from {days[nights]} to {through + timedelta(days=horizon)}")
+    days = delivery_days(through, nights=nights, later=later, horizon=want.horizon_days)
     if later:
         parameters["later"] = [str(day) for day in later]
+    if entities:
+        parameters["entities"] = True
     if size:
         parameters["size"] = size.given()
-    _refuse_another_region(out, parameters)
+    refuse_another_region(out, parameters)
     parts = divide(want, load_place(want.place), seed=seed)
     manifest: dict[str, Any] = {"parameters": parameters, "deliveries": []}
     rows: dict[str, int] = {}
     dirty = 0
-    for done, (part, found) in enumerate(_delivered(parts, days, through, out, dirt, processes), 1):
+    make = partial(_deliver_part, days=days, through=through, out=out, dirt=dirt, entities=entities)
+    for done, (part, written) in enumerate(each_part(parts, make, processes=processes), 1):
         if part.code:
-            manifest["deliveries"] += found.pop("deliveries")
-            _write_json(found, out / "truth" / f"{part.code}.json")
+            manifest["deliveries"] += written.pop("deliveries")
+            write_json(written, out / "truth" / f"{part.code}.json")
         else:
-            manifest = {"parameters": parameters, **found}
-        dirty += len(found["dirt"])
+            manifest = {"parameters": parameters, **written}
+        dirty += len(written["dirt"])
         on_part(done, len(parts), sum(delivery["rows"] for delivery in manifest["deliveries"]))
-    _write_json(manifest, out / "manifest.json")
+    write_json(manifest, out / "manifest.json")
     for delivery in manifest["deliveries"]:
         rows[delivery["profile"]] = rows.get(delivery["profile"], 0) + delivery["rows"]
     return SimulationReport(out, rows, dirty, time.monotonic() - started)
 
 
-def _delivered(
-    parts: list[Part], days: list[date], through: date, out: Path, dirt: bool, processes: int
+def each_part(
+    parts: list[Part], make: Callable[[Part], dict[str, Any]], *, processes: int
 ) -> Iterator[tuple[Part, dict[str, Any]]]:
-    """Yield every part, in order, with what its files and its truth hold."""
+    """Yield every part, in order, with what ``make`` says of it; ``processes`` of them side by side."""
     if processes == 1 or len(parts) == 1:
         for part in parts:
-            yield part, _deliver_part(part, days, through, out, dirt)
+            yield part, make(part)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [(part, pool.submit(_deliver_part, part, days, through, out, dirt)) for part in parts]
+        waiting = [(part, pool.submit(make, part)) for part in parts]
         for part, future in waiting:
             yield part, future.result()
 
 
-def _deliver_part(part: Part, days: list[date], through: date, out: Path, dirt: bool) -> dict[str, Any]:
+def _deliver_part(
+    part: Part, *, days: list[date], through: date, out: Path, dirt: bool, entities: bool
+) -> dict[str, Any]:
     """Make a part, write its files, and return its share of the manifest."""
-    region = make_part(part, through=through)
-    found: dict[str, Any] = {
+    return deliver(make_part(part, through=through, entities=entities), part, days, out, dirt=dirt)
+
+
+def deliver(region: Region, part: Part, days: list[date], out: Path, *, dirt: bool) -> dict[str, Any]:
+    """Write what the offices send of ``region`` on each of ``days``, and return its share of the manifest."""
+    manifest: dict[str, Any] = {
         "true_quality": {
             str(uscc): round(float(quality), 6)
             for uscc, quality in zip(region.managers.uscc, region.managers.quality, strict=True)
@@ -267,18 +288,32 @@ def _deliver_part(part: Part, days: list[date], through: date, out: Path, dirt: 
         "corrections": [],
         "late": [],
     }
+    if "enterprise_events" in region.tables:
+        manifest |= {"entity_events": truth(region, days[-1]), "named": []}
+    offices = [office for office in part.offices if office.feed in region.tables]
     for since, day in zip([None, *days], days, strict=False):
-        for office in part.offices:
-            _deliver(region, office, out, found, day=day, since=since, seed=part.seed, dirt=dirt)
-    return found
+        for office in offices:
+            _deliver(region, office, out, manifest, day=day, since=since, seed=part.seed, dirt=dirt)
+    return manifest
 
 
-def _refuse_another_region(out: Path, parameters: dict[str, Any]) -> None:
+def delivery_days(through: date, *, nights: int, later: tuple[date, ...], horizon: int) -> list[date]:
+    """Return the days on which offices send something; SimulationError when they are not within the horizon."""
+    if not 0 <= nights <= horizon:
+        raise SimulationError(f"nights must be 0 to {horizon}, not {nights}")
+    days = [through + timedelta(days=night) for night in range(nights + 1)] + list(later)
+    if sorted(set(days)) != days or days[-1] > through + timedelta(days=horizon):
+        raise SimulationError(f"later deliveries must rise from {days[nights]} to {through + timedelta(days=horizon)}")
+    return days
+
+
+def refuse_another_region(out: Path, parameters: dict[str, Any]) -> None:
+    """Raise SimulationError when ``out`` holds deliveries of other parameters, or some without a manifest."""
     path = out / "manifest.json"
     if path.exists():
-        found = json.loads(path.read_text("utf-8"))["parameters"]
-        if {**found, "nights": 0} != {**parameters, "nights": 0} or found["nights"] > parameters["nights"]:
-            raise SimulationError(f"{out} already holds another region ({found}); choose an empty folder")
+        made_with = json.loads(path.read_text("utf-8"))["parameters"]
+        if {**made_with, "nights": 0} != {**parameters, "nights": 0} or made_with["nights"] > parameters["nights"]:
+            raise SimulationError(f"{out} already holds another region ({made_with}); choose an empty folder")
     elif (out / "landing").exists() or (out / "complaints_api").exists():
         raise SimulationError(f"{out} already holds deliveries but no manifest of them; choose an empty folder")
 
@@ -299,16 +334,18 @@ def _deliver(
     rows = office.render(known)
     if not rows.height:
         return
+    where = {"date": str(day), "profile": office.profile, "file": office.file.format(day=f"{day:%Y%m%d}")}
+    if "named" in manifest:
+        rows, named = with_names(rows, known, office, region, first=first, day=day, seed=seed)
+        manifest["named"] += [{**where, **asdict(one)} for one in named]
     numbers = frozenset(header for header, kind in rows.schema.items() if kind.is_numeric())
     marks: list[tuple[int, str]] = []
     if dirt:
         rng = random(seed, f"dirt {office.profile} {day}")
         planted = plant(rows, office, region.preset.dirt, first=first, day=day, rng=rng)
         rows, marks = planted.rows, planted.marks(office)
-    file = office.file.format(day=f"{day:%Y%m%d}")
     folder = out / "complaints_api" if office.format == "json_api" else out / "landing" / str(day) / office.profile
-    write(rows, office, folder / file, day=day, numbers=numbers)
-    where = {"date": str(day), "profile": office.profile, "file": file}
+    write(rows, office, folder / where["file"], day=day, numbers=numbers)
     lists = {"duplicate": "duplicates", "correction": "earlier_versions"}
     refused = duplicates = 0
     for number, mark in marks:
@@ -343,7 +380,7 @@ def _note_changes(
             manifest["late"].append({**where, "key": list(key)})
 
 
-def _write_json(content: dict[str, Any], path: Path) -> None:
+def write_json(content: dict[str, Any], path: Path) -> None:
     """Write ``content`` at once; the manifest comes last: a folder with a manifest is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")

@@ -29,21 +29,21 @@ class Tenures:
     def days_since_takeover(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return how long each community's manager of each day has held it since taking it over; inf: no take-over."""
         position = np.searchsorted(self._packed, communities * _REACH + days, side="right") - 1
-        found = np.maximum(position, 0)
-        holds = (position >= 0) & (self.community[found] == communities) & (days <= self.end[found])
-        return np.where(holds & self.is_takeover[found], days - self.start[found], np.inf)
+        index = np.maximum(position, 0)
+        holds = (position >= 0) & (self.community[index] == communities) & (days <= self.end[index])
+        return np.where(holds & self.is_takeover[index], days - self.start[index], np.inf)
 
     def manager_of(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return who manages each community on each day, -1 for nobody."""
-        found = self.contract_of(communities, days)
-        return np.where(found >= 0, self.manager[found], -1)
+        contract = self.contract_of(communities, days)
+        return np.where(contract >= 0, self.manager[contract], -1)
 
     def contract_of(self, communities: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Return the row of the contract in force in each community on each day, -1 for none."""
         position = np.searchsorted(self._packed, communities * _REACH + days, side="right") - 1
-        found = np.maximum(position, 0)
-        holds = (position >= 0) & (self.community[found] == communities) & (days <= self.end[found])
-        return np.where(holds, found, -1)
+        index = np.maximum(position, 0)
+        holds = (position >= 0) & (self.community[index] == communities) & (days <= self.end[index])
+        return np.where(holds, index, -1)
 
 
 def make_tenures(
@@ -53,7 +53,7 @@ def make_tenures(
     rng = random(seed, "contracts")
     size = len(communities.ids)
     market = _market(preset, managers, rng)
-    kind = _who_manages(preset, communities, rng)
+    kind = who_manages(preset, communities, rng)
     manager = _first_manager(preset, managers, communities, kind=kind, market=market, rng=rng)
 
     term = int(preset.contracts.years * 365.25)
@@ -90,7 +90,9 @@ def make_tenures(
         start = end + gap
         goes_on &= start < horizon_day
         community, manager, start, takeover = (part[goes_on] for part in (community, manager, start, takeover))
-    return _assemble(preset, managers, communities, rounds, rng=rng, since=end_day - 1300, horizon_day=horizon_day)
+    return assemble_contracts(
+        preset, managers, communities, rounds, rng=rng, since=end_day - 1300, horizon_day=horizon_day
+    )
 
 
 def _market(preset: Preset, managers: Managers, rng: np.random.Generator) -> np.ndarray:
@@ -108,7 +110,7 @@ def _aside(preset: Preset) -> slice:
     return slice(0, int(special))
 
 
-def _who_manages(preset: Preset, communities: Communities, rng: np.random.Generator) -> np.ndarray:
+def who_manages(preset: Preset, communities: Communities, rng: np.random.Generator) -> np.ndarray:
     """Return the kind of manager of every community, -1 for nobody; the old and abandoned lack a firm first."""
     size = len(communities.ids)
     want = preset.communities
@@ -154,7 +156,7 @@ def _loss_day(
     return start + 90 + (rng.exponential(1.0, len(start)) / rate * 365).astype(np.int64)
 
 
-def _assemble(
+def assemble_contracts(
     preset: Preset,
     managers: Managers,
     communities: Communities,
@@ -164,6 +166,10 @@ def _assemble(
     since: int,
     horizon_day: int,
 ) -> Tenures:
+    """Return the contracts that ended after ``since``; one that ends after ``horizon_day`` is open.
+
+    A round is community, manager, start, planned end, end, index into REASONS, and whether it is a take-over.
+    """
     parts = [np.concatenate(part) for part in zip(*rounds, strict=True)]
     order = np.lexsort((parts[2], parts[0]))
     order = order[parts[4][order] >= since]

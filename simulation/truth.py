@@ -54,10 +54,10 @@ def bought_complaints(region: "Region") -> dict[str, list[str]]:
     place = frame["_community_id"].replace_strict(index, return_dtype=pl.Int64).to_numpy()
     days = frame["submitted_at"].dt.date().cast(pl.Int32).cast(pl.Int64).to_numpy()
     victims = region.managers.uscc[region.tenures.manager_of(place, days)]
-    found: dict[str, list[str]] = {}
+    bought: dict[str, list[str]] = {}
     for victim, complaint_id in zip(victims, frame["complaint_id"], strict=True):
-        found.setdefault(str(victim), []).append(complaint_id)
-    return dict(sorted(found.items()))
+        bought.setdefault(str(victim), []).append(complaint_id)
+    return dict(sorted(bought.items()))
 
 
 def alerts_as_known(region: "Region", night: date) -> dict[str, list[str]]:
@@ -70,12 +70,37 @@ def alerts_as_known(region: "Region", night: date) -> dict[str, list[str]]:
             exit_cases(region.tables, night),
             fund_cases_as_known(region.funds, night).select("kind", "subject", "on"),
             undisclosed_quarters(region, night),
+            idle_firms(region, night),
         ]
     ).with_columns(pl.concat_str("kind", "subject", separator="/").alias("name"))
     recent = pl.col("on").is_null() | (pl.col("on") > pl.lit(night).dt.offset_by("-12mo"))
     due = cases.filter(recent)["name"].unique().sort()
     standing = cases.filter(~pl.col("name").is_in(due.implode()))["name"].unique().sort()
     return {"due": due.to_list(), "standing": standing.to_list()}
+
+
+def idle_firms(region: "Region", night: date) -> pl.DataFrame:
+    """Return the firms that had communities and manage none on ``night``, as the contracts known then say.
+
+    A contract that nobody ended is over where another one of the community began.
+    """
+    contracts = region.tables["contracts"].as_known(night).filter(pl.col("starts_on") <= night)
+    firms = region.tables["enterprises"].frame.filter(pl.col("organisation_type_code") == "enterprise")
+    contracts = contracts.sort("community_id", "starts_on", "contract_id").with_columns(
+        pl.col("uscc").shift(-1).over("community_id").alias("next_uscc"),
+        pl.col("starts_on").shift(-1).over("community_id").alias("next_on"),
+    )
+    replaced = pl.when(pl.col("next_uscc") != pl.col("uscc")).then(pl.col("next_on") - pl.duration(days=1))
+    until = pl.coalesce("ended_on", replaced.cast(pl.Date), pl.lit(night))
+    last = (
+        contracts.join(firms, on="uscc", how="semi")
+        .with_columns(until.alias("until"))
+        .group_by("uscc")
+        .agg(pl.col("until").max())
+    )
+    return last.filter(pl.col("until") < night).select(
+        pl.lit("enterprise_not_serving").alias("kind"), pl.col("uscc").alias("subject"), pl.lit(night).alias("on")
+    )
 
 
 def undisclosed_quarters(region: "Region", night: date) -> pl.DataFrame:

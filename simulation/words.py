@@ -87,6 +87,10 @@ TIES = {
     "former_employee": "曾任职", "relative": "近亲属任职", "shareholder": "持股", "owner": "本小区业主",
     "other": "其他",
 }  # fmt: skip
+CONTACT_POSTS = {
+    "property_section": "物业监管科", "duty_desk": "值班室", "street_desk": "街道物业岗", "service_centre": "客服中心",
+    "enterprise_desk": "企业值班岗",
+}  # fmt: skip
 COMMITTEES = {"owners": "业主委员会", "management": "物业管理委员会"}
 HONOURS = {
     "first_level": "一级服务项目", "second_level": "二级服务项目", "third_level": "三级服务项目",

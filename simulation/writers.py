@@ -44,9 +44,9 @@ def _total(rows: pl.DataFrame, office: Office) -> str:
     cents = (printed * 100).round().cast(pl.Int64)
     signed = pl.when(pl.col(office.header_of("_side")) == "借").then(-cents).otherwise(cents)
     net = rows.select(signed.sum()).item() / 100
-    cells = ["TOTAL", *[""] * (len(office.columns) - 1)]
-    cells[office.headers.index(office.header_of("_printed"))] = f"{net:.2f}"
-    cells[office.headers.index(office.header_of("summary"))] = "合计"
+    cells = ["TOTAL", *[""] * (rows.width - 1)]
+    cells[rows.columns.index(office.header_of("_printed"))] = f"{net:.2f}"
+    cells[rows.columns.index(office.header_of("summary"))] = "合计"
     return ",".join(cells) + office.line_end
 
 

@@ -15,12 +15,12 @@ REFERENCE, LOCAL = "reference", "local"
 
 def violations(sql: str, spread: dict[str, str], *, repartitions: bool = False) -> list[str]:
     """Return what Citus would refuse in ``sql``; ``spread`` says by relation name how it lies."""
-    found = []
+    problems = []
     for statement in sqlglot.parse(sql, read="postgres"):
-        found += _unsupported(statement, spread)
+        problems += _unsupported(statement, spread)
         if not repartitions:
-            found += [problem for select in statement.find_all(exp.Select) for problem in _joins(select, spread)]
-    return found
+            problems += [problem for select in statement.find_all(exp.Select) for problem in _joins(select, spread)]
+    return problems
 
 
 def _is_spread(table: exp.Table, spread: dict[str, str]) -> bool:
@@ -28,10 +28,10 @@ def _is_spread(table: exp.Table, spread: dict[str, str]) -> bool:
 
 
 def _unsupported(statement: exp.Expr, spread: dict[str, str]) -> list[str]:
-    found = []
+    problems = []
     if not any(_is_spread(table, spread) for table in statement.find_all(exp.Table)):
-        return found  # runs on one machine, where all of PostgreSQL is there
-    found += [
+        return problems  # runs on one machine, where all of PostgreSQL is there
+    problems += [
         f"{table.name}, which lies on the coordinator, beside spread tables"
         for table in statement.find_all(exp.Table)
         if table.db and table.name and spread.get(table.name, LOCAL) == LOCAL
@@ -39,24 +39,24 @@ def _unsupported(statement: exp.Expr, spread: dict[str, str]) -> list[str]:
     for select in statement.find_all(exp.Select):
         sources = [source for source in _sources(select) if isinstance(source, exp.Table)]
         if not select.expressions and any(_is_spread(source, spread) for source in sources):
-            found.append("SELECT of no column from a spread table")
+            problems.append("SELECT of no column from a spread table")
         for called in (source.this for source in sources if isinstance(source.this, exp.Func)):
             if any(_is_spread(table, spread) for table in called.find_all(exp.Table)):
-                found.append("a function in FROM is asked once a shard, with a part of what its argument reads")
+                problems.append("a function in FROM is asked once a shard, with a part of what its argument reads")
     if isinstance(statement, exp.Merge):
-        found.append("MERGE into or from a spread table")
+        problems.append("MERGE into or from a spread table")
     if isinstance(statement, exp.Update):
         column = spread.get(statement.this.name)
         if any(isinstance(part, exp.EQ) and part.this.name == column for part in statement.expressions):
-            found.append(f"UPDATE of {column}, by which {statement.this.name} is spread")
+            problems.append(f"UPDATE of {column}, by which {statement.this.name} is spread")
     if any(clause.args.get("recursive") for clause in statement.find_all(exp.With)):
-        found.append("WITH RECURSIVE over a spread table")
+        problems.append("WITH RECURSIVE over a spread table")
     if statement.find(exp.GroupingSets, exp.Cube, exp.Rollup):
-        found.append("GROUPING SETS, CUBE or ROLLUP over a spread table")
+        problems.append("GROUPING SETS, CUBE or ROLLUP over a spread table")
     for lateral in statement.find_all(exp.Lateral):
         if isinstance(lateral.this, exp.Subquery) and lateral.find(exp.Limit):
-            found.append("LATERAL subquery with LIMIT")
-    return found
+            problems.append("LATERAL subquery with LIMIT")
+    return problems
 
 
 def _sources(select: exp.Select) -> list[exp.Expr]:
@@ -110,7 +110,7 @@ def _passed(query: exp.Expr, spread: dict[str, str]) -> str | None:
 def _joins(select: exp.Select, spread: dict[str, str]) -> list[str]:
     sources = _sources(select)
     by = {source.alias_or_name: column for source in sources if (column := _column_of(source, spread))}
-    found = []
+    problems = []
     joined = [sources[0].alias_or_name] if sources else []
     for join in select.args.get("joins") or []:
         name = join.this.alias_or_name
@@ -127,5 +127,5 @@ def _joins(select: exp.Select, spread: dict[str, str]) -> list[str]:
             continue
         if not any(len(pair) == 2 and pair <= together for pair in pairs):
             others = ", ".join(f"{other} ({by[other]})" for other in before)
-            found.append(f"{name} ({by[name]}) is joined to {others} on other columns than they are spread by")
-    return found
+            problems.append(f"{name} ({by[name]}) is joined to {others} on other columns than they are spread by")
+    return problems

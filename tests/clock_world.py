@@ -3,9 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
-from supervision.tick import TickReport, tick
-from warehouse.business_date import ZONE
-from warehouse.connection import connect
+from property_credit.supervision.tick import TickReport, tick
+from property_credit.warehouse.business_date import ZONE
+from property_credit.warehouse.connection import connect
 
 _numbers = count(1)
 ARRIVED = datetime(2026, 11, 25, tzinfo=UTC)
@@ -24,19 +24,21 @@ def deliver(*rows: dict, known_on: date | None = None, arrived: datetime | None 
     known_on = known_on or min(row["submitted_at"] for row in rows).astimezone(ZONE).date()
     with connect() as connection:
         for place, row in enumerate(rows):
-            found = {"community_id": "C1", "region_code": "150203", "channel_code": "mashangban", **row}
-            found.setdefault("status_code", _status(found))
+            complaint = {"community_id": "C1", "region_code": "150203", "channel_code": "mashangban", **row}
+            complaint.setdefault("status_code", _status(complaint))
             connection.execute(
                 "insert into raw.complaints (complaint_id, channel_code, community_id, region_code, category_code, "
                 "status_code, submitted_at, responded_at, handled_at, resolved_at, closed_at, updated_at, "
-                "reporter_name, reporter_phone, content, batch_id, row_number, known_on, received_at, row_hash) "
-                "values (%s, %s, %s, %s, 'lift', %s, %s, %s, %s, %s, %s, %s, '某人', %s, '电梯坏了', "
+                "reporter_name, reporter_phone, content, same_matter_as_id, batch_id, row_number, known_on, "
+                "received_at, row_hash) "
+                "values (%s, %s, %s, %s, 'lift', %s, %s, %s, %s, %s, %s, %s, '某人', %s, '电梯坏了', %s, "
                 "%s, %s, %s, %s, %s)",
                 (
-                    *(found[name] for name in ("complaint_id", "channel_code", "community_id", "region_code")),
-                    found["status_code"],
-                    *(found.get(name) for name in TIMES),
-                    found.get("reporter_phone"),
+                    *(complaint[name] for name in ("complaint_id", "channel_code", "community_id", "region_code")),
+                    complaint["status_code"],
+                    *(complaint.get(name) for name in TIMES),
+                    complaint.get("reporter_phone"),
+                    complaint.get("same_matter_as_id"),
                     batch_id,
                     place,
                     known_on,

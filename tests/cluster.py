@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from warehouse.connection import connect
-from warehouse.distribution import distribute
-from warehouse.migrate import migrate
-from warehouse.settings import get_settings
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.distribution import distribute
+from property_credit.warehouse.migrate import migrate
+from property_credit.warehouse.settings import get_settings
 
 needs_cluster = pytest.mark.skipif(
     not os.environ.get("CITUS_CLUSTER"), reason="CITUS_CLUSTER is not set: no Citus cluster here (docs/scale.md)"

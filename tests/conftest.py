@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["region_pages"]  # fixtures of a region whose pages are built
+pytest_plugins = ["region_pages", "small_town"]  # fixtures: a region whose pages are built, a town of a few rows
 
 # Before any package reads its settings: tests never touch the .data of a person's checkout.
 _ROOT = Path(tempfile.mkdtemp(prefix="property-credit-tests-"))
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     """Stop the session's server and take its folder away."""
-    from warehouse import embedded
+    from property_credit.warehouse import embedded
 
     if airflow := sys.modules.get("airflow.settings"):
         airflow.dispose_orm()  # its connections, before the server they lead to is gone
@@ -36,7 +36,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def migrated_template() -> str:
     """A migrated database that others are copied from."""
-    from warehouse.migrate import migrate
+    from property_credit.warehouse.migrate import migrate
 
     migrate()
     return "property_credit"

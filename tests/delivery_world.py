@@ -6,11 +6,12 @@ from itertools import count
 import httpx
 from grade_rows import add_run, by_veto, uscc
 
-from publishing import sandbox_process
-from publishing.circuit import CircuitPolicy
-from publishing.publish import publish
-from publishing.relay import RetryPolicy
-from warehouse.connection import connect
+from property_credit.publishing import sending
+from property_credit.publishing.circuit import CircuitPolicy
+from property_credit.publishing.publish import publish
+from property_credit.publishing.relay import RetryPolicy
+from property_credit.publishing.sending import sandbox_address
+from property_credit.warehouse.connection import connect
 
 FIRST = date(2026, 10, 30)
 QUICK = RetryPolicy(
@@ -37,8 +38,8 @@ def publish_night(day: int, grades: dict[str, str]) -> None:
 def received(url: str, code: str) -> list[tuple[str, str, int]]:
     """Return key, grade and number of posts of what a sandbox holds of one enterprise, in order of arrival."""
     with _patient_client() as client:
-        found = client.get(f"{url}/received", params={"uscc": code}).json()["received"]
-    return [(row["idempotency_key"], row["body"].get("grade"), row["post_count"]) for row in found]
+        rows = client.get(f"{url}/received", params={"uscc": code}).json()["received"]
+    return [(row["idempotency_key"], row["body"].get("grade"), row["post_count"]) for row in rows]
 
 
 def fault(url: str, kind: str, **more) -> None:
@@ -64,4 +65,4 @@ def outbox() -> dict[str, tuple[str, str | None]]:
 
 def use_sandbox(monkeypatch, home) -> None:
     """Let the relay find the sandbox of ``home``; the warehouse stays where the session's server runs."""
-    monkeypatch.setattr(sandbox_process, "address", lambda _data_dir, read=sandbox_process.address: read(home))
+    monkeypatch.setattr(sending, "sandbox_address", lambda _data_dir: sandbox_address(home))

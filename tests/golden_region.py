@@ -45,15 +45,15 @@ def region() -> list[Firm]:
 
 def lines(version: str) -> str:
     """Return every column of grades and points that the method gives the frozen region, one JSON line a row."""
+    from scoring.assessment import assessed, grade_rows, point_rows
     from scoring.grading import Standing
     from scoring.method import load
-    from scoring.run import assessed, grade_rows, point_rows
 
-    loaded, found = load(version), inputs_of(region(), feeds=FEEDS)
+    loaded, inputs = load(version), inputs_of(region(), feeds=FEEDS)
     standings = {"91150200BBBBBBBBB1": Standing(grade="A", month_ends=("A",), quarter_ends=("A",))}
     rows: list[object] = [{"method": version, "sha256": loaded.sha256}]
     for block, scored, decisions in assessed(
-        loaded.method, a_fit(), found, business_date=BUSINESS_DATE, standings=standings, block=5
+        loaded.method, a_fit(), inputs, business_date=BUSINESS_DATE, standings=standings, block=5
     ):
         rows += grade_rows(block, decisions)
         rows += point_rows(loaded.method, block, scored)

@@ -3,10 +3,11 @@
 import hashlib
 from datetime import date
 
+from own_warehouse import builder
 from psycopg.types.json import Jsonb
 
-from warehouse.business_date import end_of
-from warehouse.connection import connect
+from property_credit.warehouse.business_date import end_of
+from property_credit.warehouse.connection import connect
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
@@ -20,7 +21,7 @@ def uscc(number: int) -> str:
 
 def make_publishing_marts() -> None:
     """Make what publishing reads beside the grades as dbt makes it, empty."""
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             """
             create table marts.mart_publishing__corrections (uscc text, kind_code text, target_type_code text,

@@ -54,7 +54,7 @@ def main(path, seed):
         mine.sort(key=lambda c: (c not in waiting, digest(seed, "community", c)))
         visited |= set(mine[: frame["rules"]["firm_visits_per_month"]])
     tied = {(t["inspector_code"], t["uscc"]) for t in frame["ties"]}
-    wanted, busy, found = frame["rules"]["inspectors_per_authority"], {}, {}
+    wanted, busy, visits = frame["rules"]["inspectors_per_authority"], {}, {}
     for community in sorted(visited, key=lambda c: digest(seed, "visit", c)):
         region, firm = people[community]["region_code"], people[community]["uscc"]
         checks = []
@@ -70,9 +70,9 @@ def main(path, seed):
             for inspector in team:
                 busy[inspector] = busy.get(inspector, 0) + 1
             checks.append([authority, due[community, authority], team, wanted - len(team)])
-        found[community] = checks
+        visits[community] = checks
     later = sorted([community, authority] for community, authority in due if community not in visited)
-    json.dump({"visits": sorted(found.items()), "put_off": later}, sys.stdout)
+    json.dump({"visits": sorted(visits.items()), "put_off": later}, sys.stdout)
 
 
 main(*sys.argv[1:])

@@ -7,13 +7,13 @@ import pytest
 from own_warehouse import copied_database, use_warehouse
 from psycopg import sql
 
-from publishing import sandbox_process
-from simulation import complaints_api
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from simulation import complaints_api, sandbox_process
 
 SCHEMAS = ("raw", "quarantine", "staging", "intermediate", "marts", "scoring", "publishing", "supervision")
-TABLES_OF_OPS = ("batches", "source_cursors", "gate_results")  # stage_runs is a diary: it says when, and how long
+# task_runs is a diary: it says when, and how long
+TABLES_OF_OPS = ("batches", "deliveries", "source_cursors", "gate_results")
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def with_offices(made, region, home):
 
 def state(*, without=()):
     """Return a fingerprint of every table's rows, whatever their order; columns named in ``without`` do not count."""
-    found = {}
+    prints = {}
     with connect() as opened:
         tables = opened.execute(
             """
@@ -67,5 +67,5 @@ def state(*, without=()):
                 sql.SQL(""),
             )
             stamps = [list(without)] if "body" in columns else []  # what is sent holds when its notice was raised
-            found[f"{schema}.{table}"] = opened.execute(query, stamps).fetchone()
-    return found
+            prints[f"{schema}.{table}"] = opened.execute(query, stamps).fetchone()
+    return prints

@@ -1,4 +1,4 @@
-"""Nights of a small region with everything that makes old events count otherwise: late, corrected, back-dated rows.
+"""Nights of a small region with everything that makes old events count differently: late, corrected, back-dated rows.
 
 Writes versions into raw as ingestion does, from a seed: the same seed gives the same nights.
 """
@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from warehouse.connection import connect
+from property_credit.warehouse.connection import connect
 
 KEYS = {
     "enterprises": "uscc",
@@ -100,13 +100,13 @@ class RandomNights:
         """Return a few newest versions, chosen by key so that the rows' places in the table do not matter."""
         key = sql.Identifier(KEYS[feed])
         with connect() as connection:
-            found = connection.cursor(row_factory=dict_row).execute(
+            cursor = connection.cursor(row_factory=dict_row).execute(
                 sql.SQL(
                     "select distinct on ({key}) * from {table} order by {key}, known_on desc, received_at desc,"
                     " batch_id desc, row_number desc"
                 ).format(key=key, table=sql.Identifier("raw", feed))
             )
-            rows = found.fetchall()
+            rows = cursor.fetchall()
         chosen = self.random.sample(rows, min(self.random.randint(1, 12), len(rows)))
         if feed == "funds":  # most entries are fees; what supervision looks for is among those that name who was paid
             paid = [row for row in rows if row["counterparty_name"] and row["amount"] < 0]

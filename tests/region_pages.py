@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from own_warehouse import copied_database, use_warehouse
 
-from warehouse import connection as ground
-from warehouse.business_date import end_of
-from warehouse.settings import get_settings
-from warehouse.stages import StoppedByGate
+from property_credit.warehouse import connection as ground
+from property_credit.warehouse.business_date import end_of
+from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.task_runs import StoppedByGate
 
 NIGHT = date(2026, 10, 31)
 SEED = 5
@@ -65,8 +65,10 @@ def _make_a_hot_spot(landing: Path) -> None:
 @pytest.fixture(scope="session")
 def graded_region(migrated_template, tmp_path_factory):
     """The name of a database in which a small region's night was ingested, built, supervised, graded and published."""
-    from cli import oversight_steps, steps, supervision_steps, watch_steps
-    from ingestion.describe import feed_names
+    from property_credit.ingestion.describe import feed_names
+    from property_credit.night import grading_tasks, publishing_tasks, supervision_tasks, watch_tasks
+    from property_credit.night.ingestion_tasks import ingest
+    from property_credit.night.warehouse_tasks import build_models
     from simulation import complaints_api
     from simulation.region import simulate
 
@@ -84,14 +86,14 @@ def graded_region(migrated_template, tmp_path_factory):
             first = ("enterprises", "communities", "contracts")  # the others refer to them
             for feed in (*first, *(name for name in feed_names() if name not in first)):
                 with contextlib.suppress(StoppedByGate):  # the region is dirty on purpose
-                    steps.ingest(feed, NIGHT)
-            steps.build_models(NIGHT)
-            supervision_steps.raise_alerts(NIGHT)
-            oversight_steps.keep_clocks(NIGHT)
-            watch_steps.judge_complaints(end_of(NIGHT) - timedelta(seconds=1))
-            steps.check_score_inputs(NIGHT)
-            steps.grade_enterprises(NIGHT)
-            steps.publish_grades(NIGHT)
+                    ingest(feed, NIGHT)
+            build_models(NIGHT)
+            supervision_tasks.raise_alerts(NIGHT)
+            supervision_tasks.keep_clocks(NIGHT)
+            watch_tasks.judge_complaints(end_of(NIGHT) - timedelta(seconds=1))
+            grading_tasks.check_score_inputs(NIGHT)
+            grading_tasks.grade_enterprises(NIGHT)
+            publishing_tasks.publish_grades(NIGHT)
         get_settings.cache_clear()
         with psycopg.connect(**ground.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(  # connections that dbt and the gates keep: a database in use cannot be copied
@@ -103,7 +105,7 @@ def graded_region(migrated_template, tmp_path_factory):
 @pytest.fixture(scope="module")
 def region(graded_region, tmp_path_factory):
     """The region's pages of the night, built from a database of their own."""
-    from scorecards.build import build
+    from property_credit.scorecards.build import build
 
     with database_of(graded_region) as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAGES_DIR", str(tmp_path_factory.mktemp("pages")))

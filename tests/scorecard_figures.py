@@ -4,6 +4,17 @@ A statement answers (subject, value) for all subjects of one figure. ``{month}``
 night; areas are worked out here once more, by joins of their own.
 """
 
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from property_credit.warehouse.connection import connect
+
+FIGURE = re.compile(r'data-figure="([^"/]+)/([^"]*)" data-value="([^"]*)"')
+TOLERANCE = Decimal("1e-12")
+
 # ruff: noqa: E501  a statement is read column by column, not line by line
 
 AREAS = """
@@ -18,9 +29,17 @@ AREAS = """
     union all select community_id, '150000' from leaves
   ),
   told as (  -- complaints with their areas; of an unknown community only the district is known, if that
-    select area, f.* from marts.fct_complaints f join areas using (community_id) where status_code <> 'withdrawn'
+    select area, f.*, (
+      select min(l.resolved_at) from marts.fct_complaints l where l.community_id = f.community_id
+        and l.category_code = f.category_code and l.channel_code <> f.channel_code and l.status_code <> 'withdrawn'
+        and l.submitted_at between f.submitted_at and f.submitted_at + interval '4 hours') as resolved_elsewhere_at
+    from marts.fct_complaints f join areas using (community_id) where status_code <> 'withdrawn'
+      and not exists (  -- one matter on two channels is told once
+        select from marts.fct_complaints e where e.community_id = f.community_id and e.category_code = f.category_code
+          and e.channel_code <> f.channel_code and e.status_code <> 'withdrawn' and e.complaint_id <> f.complaint_id
+          and e.submitted_at between f.submitted_at - interval '4 hours' and f.submitted_at)
     union all
-    select above.area, f.* from marts.fct_complaints f join lateral (
+    select above.area, f.*, null from marts.fct_complaints f join lateral (
       select f.region_code as area union all select parent_region_code from staging.regions r where r.region_code = f.region_code
       union all select '150000') as above on true
     where status_code <> 'withdrawn' and f.region_code is not null
@@ -30,35 +49,42 @@ AREAS = """
 MONTHLY = f"""
 with {AREAS}, months as (select distinct month_on as month from marts.fct_community_months),
 households as (
-  select area, month_on as month, sum(household_months) as hm, count(distinct community_id) as communities,
+  select area, month_on as month,
+    sum(household_months) * least({{day}} / extract(day from month_on + interval '1 month' - interval '1 day'), 1) as hm, count(distinct community_id) as communities,
     count(distinct community_id) filter (where is_enterprise) as professional
   from marts.fct_community_months join areas using (community_id) group by 1, 2
 ),
 complaints as (
   select area, date_trunc('month', submitted_on::timestamp)::date as month, count(*) as n,
     count(*) filter (where is_countable) as countable,
-    count(*) filter (where responded_at <= submitted_at + interval '2 hours') as on_time,
-    count(*) filter (where handled_at <= submitted_at + interval '12 hours') as in_12h,
-    count(*) filter (where resolved_at <= submitted_at + interval '24 hours') as in_24h
-  from told group by 1, 2
+    count(*) filter (where due_2h) as n_2h, count(*) filter (where due_12h) as n_12h,
+    count(*) filter (where due_24h) as n_24h,
+    count(*) filter (where due_2h and responded_at <= submitted_at + interval '2 hours') as on_time,
+    count(*) filter (where due_12h and handled_at <= submitted_at + interval '12 hours') as in_12h,
+    count(*) filter (where due_24h and least(resolved_at, resolved_elsewhere_at) <= submitted_at + interval '24 hours') as in_24h
+  from told cross join lateral (select submitted_at <= cut - interval '2 hours' as due_2h,
+    submitted_at <= cut - interval '12 hours' as due_12h, submitted_at <= cut - interval '24 hours' as due_24h
+    from (select ('{{night}}'::date + 1)::timestamp at time zone 'Asia/Shanghai' as cut) as night) as due
+  where submitted_on <= '{{night}}' and extract(day from submitted_on) <= {{day}} group by 1, 2
 ),
 inspections as (
   select area, date_trunc('month', inspected_on::timestamp)::date as month, count(distinct inspection_id) as n,
     coalesce(sum(checked_item_count) filter (where line_type_code = 'summary'), 0) as checked,
     coalesce(sum(failed_item_count) filter (where line_type_code = 'summary'), 0) as failed,
     count(*) filter (where line_type_code = 'finding' and severity_code = 'serious') as serious
-  from marts.fct_inspection_lines join areas using (community_id) group by 1, 2
+  from marts.fct_inspection_lines join areas using (community_id)
+  where inspected_on <= '{{night}}' and extract(day from inspected_on) <= {{day}} group by 1, 2
 ),
 orders as (
   select area, date_trunc('month', order_due_on::timestamp)::date as month, count(*) as due,
     count(*) filter (where rectified_on is null or rectified_on > order_due_on) as overdue
   from marts.fct_inspection_lines join areas using (community_id)
-  where line_type_code = 'finding' and order_due_on <= '{{night}}' group by 1, 2
+  where line_type_code = 'finding' and order_due_on <= '{{night}}' and extract(day from order_due_on) <= {{day}} group by 1, 2
 )
 select households.area || suffix.text as subject, {{value}} as value from households
 left join complaints using (area, month) left join inspections using (area, month) left join orders using (area, month)
-cross join lateral (select case when month = '{{month}}-01' then array['', '@' || to_char(month, 'YYYY-MM')]
-  else array['@' || to_char(month, 'YYYY-MM')] end as texts) as names
+cross join lateral (select case when month = '{{month}}-01' and {{day}} = 31 then array['', '@' || to_char(month, 'YYYY-MM')]
+  else array['@' || to_char(month, 'YYYY-MM') || '{{days_suffix}}'] end as texts) as names
 cross join lateral unnest(names.texts) as suffix (text)
 """
 STATE = f"""
@@ -93,6 +119,27 @@ select c.community_id as subject, {value} as value from staging.stg_communities 
 NEWEST = "(select run_id from publishing.publications order by publication_id desc limit 1)"
 
 
+def differences(pages: Iterable[Path], night: date, *, only: Callable[[str], bool] = lambda code: True) -> list[str]:
+    """Return every figure of ``pages`` that is not what its own statement says of ``night``, or differs between pages.
+
+    ``only``: which figures are computed again, by code.
+    """
+    shown: dict[str, dict[str, Decimal]] = {}
+    wrong = []
+    for path in pages:
+        for code, subject, value in FIGURE.findall(path.read_text(encoding="utf-8")):
+            if only(code) and shown.setdefault(code, {}).setdefault(subject, Decimal(value)) != Decimal(value):
+                wrong.append(f"{code}/{subject} differs between pages")
+    with connect() as connection:
+        for code, subjects in sorted(shown.items()):
+            known = {str(subject): value for subject, value in connection.execute(of_the_night(code, night))}
+            for subject, value in subjects.items():
+                expected = known.get(subject)
+                if expected is None or abs(Decimal(str(expected)) - value) > TOLERANCE:
+                    wrong.append(f"{code}/{subject}: page {value}, warehouse {expected}")
+    return wrong
+
+
 def _monthly(value: str) -> str:
     return MONTHLY.replace("{value}", value)
 
@@ -113,6 +160,7 @@ COMPLAINTS_OF = """left join lateral (select
   count(*) filter (where submitted_on between '{month}-01' and '{night}') as now,
   count(*) filter (where submitted_on >= '{month}-01'::date - interval '1 month' and submitted_on < '{month}-01') as before,
   count(*) filter (where submitted_on between '{month}-01' and '{night}'
+    and submitted_at <= '{night}'::timestamp at time zone 'Asia/Shanghai'
     and resolved_at <= submitted_at + interval '24 hours') as resolved
   from marts.fct_complaints f where f.community_id = c.community_id and status_code <> 'withdrawn') as complaints on true"""
 LINES_OF = """left join lateral (select
@@ -192,10 +240,78 @@ def _hot(value: str) -> str:
 
 def _split(dimension: str, column: str, otherwise: str) -> str:
     return f"""
-with {AREAS} select area || '/{dimension}:' || coalesce({column}, '{otherwise}') as subject, count(*) as value
-from told
-where submitted_on between '{{month}}-01' and '{{night}}' group by 1
+with {AREAS}, split as (
+  select area || '/{dimension}:' || coalesce({column}, '{otherwise}') as subject, to_char(submitted_on, 'YYYY-MM') as month, count(*) as n
+  from told where submitted_on <= '{{night}}' and extract(day from submitted_on) <= {{day}} group by 1, 2
+), shown as (select distinct subject, months.month from split cross join (values ('{{month}}'), ('{{before}}'), ('{{year_before}}')) as months (month))
+select subject || suffix.text as subject, coalesce(n, 0) as value from shown left join split using (subject, month)
+cross join lateral unnest(case when month = '{{month}}' then array['', '@' || month] else array['@' || month || '{{days_suffix}}'] end) as suffix (text)
+where month <> '{{month}}' or {{day}} = 31
 """
+
+
+CHANCE = f"""
+with {AREAS}, told_in as (
+  select c.community_id, coalesce(hm, 0) as hm,
+    count(*) filter (where submitted_on between '{{month}}-01' and '{{night}}') as now,
+    count(*) filter (where to_char(submitted_on, 'YYYY-MM') = '{{before}}') as before,
+    count(*) filter (where to_char(submitted_on, 'YYYY-MM') = '{{year_before}}') as year_before,
+    count(*) filter (where submitted_on >= '{{month}}-01' and due) as due_now,
+    count(*) filter (where submitted_on >= '{{month}}-01' and due and in_24h) as in_now,
+    count(*) filter (where to_char(submitted_on, 'YYYY-MM') = '{{before}}' and due) as due_before,
+    count(*) filter (where to_char(submitted_on, 'YYYY-MM') = '{{before}}' and due and in_24h) as in_before
+  from leaves c
+  left join (select community_id, sum(household_months) as hm from marts.fct_community_months where month_on = '{{month}}-01' group by 1) e using (community_id)
+  left join (
+    select distinct on (complaint_id) community_id, complaint_id, submitted_on,
+      submitted_at <= '{{night}}'::timestamp at time zone 'Asia/Shanghai' as due,
+      coalesce(least(resolved_at, resolved_elsewhere_at) <= submitted_at + interval '24 hours', false) as in_24h from told
+    where submitted_on <= '{{night}}' and community_id is not null
+      and (submitted_on >= '{{month}}-01' or extract(day from submitted_on) <= {{reached}})
+  ) t using (community_id)
+  group by 1, 2
+),
+days as (
+  select case when {{reached}} < 31 then 1 else extract(day from '{{night}}'::date) / extract(day from '{{month}}-01'::date - 1) end as of_before,
+    case when {{reached}} < 31 then 1 else extract(day from '{{night}}'::date)
+      / extract(day from '{{year_before}}-01'::date + interval '1 month' - interval '1 day') end as of_year
+),
+parents as (
+  select distinct street_code as area, region_code as parent from leaves where street_code is not null
+  union select region_code, city from leaves union select city, '150000' from leaves
+),
+rates as (select area as parent, sum(now) / nullif(sum(hm), 0) as rate from areas join told_in using (community_id) group by 1),
+siblings as (select parent, count(*) as n from parents group by 1)
+"""
+
+
+KINDS = f"""
+with {AREAS}, kinds as (
+  select area, stratum, sum(n) as n, sum(hm) as hm from areas join (
+    select community_id, (array_agg(stratum_code order by month_on desc, stratum_code desc))[1] as stratum, sum(household_months) as hm
+    from marts.fct_community_months where month_on between '{{month}}-01'::date - interval '11 months' and '{{night}}' group by 1
+  ) e using (community_id)
+  left join (select community_id, count(distinct complaint_id) as n from told
+    where submitted_on between '{{month}}-01'::date - interval '11 months' and '{{night}}' group by 1) c using (community_id)
+  group by 1, 2 having sum(hm) >= 1200
+),
+ours as (
+  select k.area, k.stratum, coalesce(k.n, 0) as n, k.hm, (
+    select case when count(*) >= 3 then percentile_cont(0.5) within group (order by coalesce(o.n, 0) * 1000 / o.hm) end from kinds o
+    where o.stratum = k.stratum and o.area <> k.area and length(o.area) = length(k.area)
+      and (o.area ~ '0000$') = (k.area ~ '0000$') and (o.area ~ '00$') = (k.area ~ '00$')) as m
+  from kinds k
+)
+"""
+
+
+def _change(column: str, part: str) -> str:
+    """The sum of the communities' differences over the root of the sum of their squares."""
+    step = f"(now - {part} * {column})"
+    return CHANCE + (
+        f"select area as subject, round(sum({step}) / nullif(sqrt(round(sum({step} ^ 2), 12)), 0), 2) as value "
+        "from areas join told_in using (community_id) cross join days group by 1"
+    )
 
 
 def _scored(column: str) -> str:
@@ -214,21 +330,26 @@ def _points(column: str) -> str:
 
 RATIO = "round({0} / nullif({1}, 0)::numeric, 4)"
 SPANS = f"""
-with {AREAS}, sums as (
-  select area, late, sum(n) as n, sum(in_24h) as in_24h from (
-    select area, submitted_on > ('{{month}}-01'::date - interval '5 months' - interval '1 day') as late, 1 as n,
-      (resolved_at <= submitted_at + interval '24 hours')::int as in_24h
-    from told where submitted_on >= '{{month}}-01'::date - interval '11 months') as one group by 1, 2
+with {AREAS}, halves as (
+  select make_date(2026, case when extract(month from '{{month}}-01'::date) < 7 then 1 else 7 end, 1) as first_on
+),
+sums as (
+  select area, late, sum(n) as n, sum(due::int) as due, sum((due and in_24h)::int) as in_24h from (
+    select area, submitted_on >= first_on as late, 1 as n,
+      coalesce(resolved_at <= submitted_at + interval '24 hours', false) as in_24h,
+      submitted_at <= '{{night}}'::timestamp at time zone 'Asia/Shanghai' as due
+    from told cross join halves where submitted_on >= first_on
+      or submitted_on between first_on - interval '1 year' and '{{night}}'::date - interval '1 year') as one group by 1, 2
 ),
 exposed as (
-  select area, month_on >= '{{month}}-01'::date - interval '5 months' as late, sum(household_months) as hm
-  from marts.fct_community_months join areas using (community_id)
-  where month_on >= '{{month}}-01'::date - interval '11 months' group by 1, 2
+  select area, month_on >= first_on as late, sum(household_months) as hm
+  from marts.fct_community_months join areas using (community_id) cross join halves
+  where month_on >= first_on or month_on between first_on - interval '1 year' and '{{night}}'::date - interval '1 year' group by 1, 2
 ),
-joined as (select area, late, coalesce(n, 0) as n, coalesce(in_24h, 0) as in_24h, hm from exposed left join sums using (area, late)),
+joined as (select area, late, coalesce(n, 0) as n, due, coalesce(in_24h, 0) as in_24h, hm from exposed left join sums using (area, late)),
 spans as (
   select a.area, (a.n * 1000 / a.hm) / nullif(b.n * 1000 / nullif(b.hm, 0), 0) - 1 as rate_change,
-    a.in_24h / nullif(a.n, 0)::numeric - b.in_24h / nullif(b.n, 0)::numeric as within_change
+    a.in_24h / nullif(a.due, 0)::numeric - b.in_24h / nullif(b.due, 0)::numeric as within_change
   from joined a left join joined b on b.area = a.area and not b.late where a.late
 )
 """
@@ -262,16 +383,48 @@ select area as subject, points as value from ranks
 )
 
 STATEMENTS = {
+    "chance.month": _change("before", "of_before"),
+    "chance.year": _change("year_before", "of_year"),
+    "chance.within_24h": CHANCE
+    + """, shares as (
+      select area, sum(in_now) / nullif(sum(due_now), 0) as p, sum(in_before) / nullif(sum(due_before), 0) as q,
+        sum(due_now) as n, sum(due_before) as m from areas join told_in using (community_id) group by 1
+    )
+    select area as subject, round((p - q) / nullif(sqrt(round(sum((in_now - p * due_now) ^ 2) / n ^ 2 + sum((in_before - q * due_before) ^ 2) / m ^ 2, 12)), 0), 2) as value
+    from areas join told_in using (community_id) join shares using (area) group by area, p, q, n, m""",
+    "chance.peers": CHANCE
+    + """select area as subject, round(sum(now - rate * hm) / nullif(sqrt(round(sum((now - rate * hm) ^ 2), 12)), 0), 2) as value
+    from areas join told_in using (community_id) join parents using (area) join rates using (parent) join siblings using (parent)
+    where siblings.n > 1 group by 1""",
+    "chance.expected": CHANCE
+    + """select area as subject, round(rate * sum(hm), 2) as value
+    from areas join told_in using (community_id) join parents using (area) join rates using (parent) group by area, rate""",
+    **{
+        f"peers.{name}": KINDS + f"select area || '/' || stratum as subject, {value} as value from ours"
+        for name, value in (
+            ("households", "round(hm / 12)"),
+            ("rate", "round(n * 1000 / hm, 4)"),
+            ("rate_median", "round(m::numeric, 4)"),
+            ("fewer", "greatest(ceil(round(n - m::numeric * hm / 1000, 6)), 0)"),
+        )
+    },
+    "peers.median": "",
+    "peers.missing": "",  # below
+    "complaints.day": f"""with {AREAS} select area || '@' || day::date as subject, count(complaint_id) as value
+      from (select distinct area from areas) as everywhere
+      cross join generate_series('{{month}}-01'::date, '{{night}}'::date, interval '1 day') as day
+      left join (select area, submitted_on as day, complaint_id from told where community_id in (select community_id from leaves)) as t
+        using (area, day) group by 1""",
     "complaints.count": _monthly("coalesce(complaints.n, 0)"),
     "complaints.rate": _monthly("round(coalesce(complaints.n, 0) * 1000 / hm, 4)"),
-    "complaints.within_24h": _monthly(RATIO.format("complaints.in_24h", "complaints.n")),
-    "complaints.within_12h": _monthly(RATIO.format("complaints.in_12h", "complaints.n")),
-    "complaints.on_time": _monthly(RATIO.format("complaints.on_time", "complaints.n")),
+    "complaints.within_24h": _monthly(RATIO.format("complaints.in_24h", "complaints.n_24h")),
+    "complaints.within_12h": _monthly(RATIO.format("complaints.in_12h", "complaints.n_12h")),
+    "complaints.on_time": _monthly(RATIO.format("complaints.on_time", "complaints.n_2h")),
     "complaints.countable": _monthly("coalesce(countable, 0)"),
     "complaints.change_2025": f"""with {AREAS} select area as subject, round(
         count(*) filter (where extract(year from submitted_on) = 2026)
         / nullif(count(*) filter (where extract(year from submitted_on) = 2025), 0)::numeric - 1, 4) as value
-      from told where extract(month from submitted_on) <= extract(month from '{{night}}'::date) and submitted_on <= '{{night}}' group by 1""",
+      from told where to_char(submitted_on, 'MMDD') <= to_char('{{night}}'::date, 'MMDD') and submitted_on <= '{{night}}' group by 1""",
     "complaints.by_category": _split("category", "category_code", "other"),
     "complaints.by_party": _split("responsible_party", "responsible_party_code", "undetermined"),
     "inspections.count": _monthly("coalesce(inspections.n, 0)"),
@@ -330,8 +483,12 @@ STATEMENTS = {
     "alerts.serious": _alerts("count(alert_id) filter (where severity_code = 'serious')"),
     "alerts.amount": _alerts("coalesce(sum(amount_cny), 0)"),
     "alerts.by_kind": _alerts("count(alert_id)", " || '/' || kind_code", ", kind_code"),
-    "escalations.month": _placed("escalations", "count(*) filter (where to_char(submitted_at, 'YYYY-MM') = '{month}')"),
-    "escalations.open": _placed("escalations", "count(*) filter (where key is not null and closed_at is null)"),
+    "escalations.month": _placed(
+        "escalations", "count(distinct complaint_id) filter (where to_char(submitted_at, 'YYYY-MM') = '{month}')"
+    ),
+    "escalations.open": _placed(
+        "escalations", "count(distinct complaint_id) filter (where key is not null and closed_at is null)"
+    ),
     "escalations.by_kind": _placed(
         "escalations",
         "count(*) filter (where to_char(submitted_at, 'YYYY-MM') = '{month}')",
@@ -350,8 +507,10 @@ STATEMENTS = {
     "rows.accepted": "select feed as subject, sum(rows_accepted) as value from ops.batches "
     "where to_char(business_date, 'YYYY-MM') = '{month}' group by 1",
     "rows.rejected": "select feed as subject, count(*) as value from quarantine.rejected_rows "
-    "join ops.batches using (batch_id, feed) where status = 'loaded' group by 1 union all "
+    "join ops.batches using (batch_id, feed) where status = 'loaded' and waits_for is null group by 1 union all "
     "select feed, 0 from ops.batches group by feed having sum(rows_rejected) = 0",
+    "rows.waiting": "select feed as subject, count(waiting.batch_id) as value from marts.mart_scoring__feeds "
+    "left join quarantine.waiting_rows as waiting using (feed) group by 1",
     "batches.refused": "select feed as subject, count(*) filter (where status = 'refused') as value from ops.batches group by 1",
     "kpi.actual": "",  # below: each KPI as the figure it is, or as the marts of the targets count it
     "community.complaints": _community("now", COMPLAINTS_OF),
@@ -397,8 +556,36 @@ STATEMENTS = {
     "enterprise.within_24h": """
       select uscc || '@' || to_char(submitted_on, 'YYYY-MM') as subject, round(count(*) filter (where
         extract(epoch from resolved_at - submitted_at) / 60 - paused_minutes <= 1440) / count(*)::numeric, 4) as value
-      from marts.fct_complaints where is_countable group by 1""",
+      from marts.fct_complaints where is_countable
+        and submitted_at <= '{night}'::timestamp at time zone 'Asia/Shanghai' group by 1""",
 }
+MEASURES = {
+    "complaints.within_24h": (True, _monthly("complaints.n_24h")), "inspections.failed_ratio": (False, _monthly("checked")),
+    "coverage.professional": (True, STATEMENTS["communities.count"]), "coverage.old": (True, STATEMENTS["communities.old"]),
+    "coverage.disclosed": (True, _state("count(*) filter (where professional)")),
+}  # fmt: skip
+
+
+def _peers(value: str) -> str:
+    """Each area's median of the others of its level: cities end in 00, the autonomous region in 0000, streets have nine digits."""
+    parts = []
+    for code, (is_up, total) in MEASURES.items():
+        gap = "m::numeric - mine.value" if is_up else "mine.value - m::numeric"
+        parts.append(f"""(with v as materialized (
+            select subject, value from ({STATEMENTS[code]}) as s
+            where subject not like '%@%' and value is not null
+          ) , v2 as (select subject, value, concat_ws(' ', length(subject), subject ~ '0000$', subject ~ '00$') as level from v),
+          t as materialized (select subject, value from ({total}) as s)
+          select mine.subject || '/{code}' as subject, {value.format(gap=gap)} as value from v2 as mine join t as totals using (subject)
+          cross join lateral (
+            select percentile_cont(0.5) within group (order by other.value) as m, count(*) as n from v2 as other
+            where other.subject <> mine.subject and other.level = mine.level
+          ) as peers where n >= 3)""")
+    return " union all ".join(parts)
+
+
+STATEMENTS["peers.median"] = _peers("m")
+STATEMENTS["peers.missing"] = _peers("greatest(ceil(round(({gap}) * totals.value, 6)), 0)")
 KPIS = {
     "management_coverage": "coverage.managed",
     "professional_coverage": "coverage.professional",
@@ -414,6 +601,35 @@ STATEMENTS["kpi.actual"] = " union all ".join(
         f"where kpi_code not in ({', '.join(repr(kpi) for kpi in KPIS)})"
     ]
 )
+
+
+def of_the_night(code: str, night: date) -> str:
+    """Return the statement of a figure for ``night``; of a month in progress with those of the same days before it."""
+    is_over = (night + timedelta(days=1)).day == 1
+    whole = _filled(STATEMENTS[code], night, day=31, reached=31 if is_over else night.day)
+    if is_over or "{day}" not in STATEMENTS[code]:
+        return whole
+    same_days = _filled(STATEMENTS[code], night, day=night.day, reached=night.day)
+    return f"({whole}) union all ({same_days})"
+
+
+def _filled(statement: str, night: date, *, day: int, reached: int) -> str:
+    """Fill in a statement: ``day``, up to which every month counts; ``reached``, that of the month shown."""
+    month = night.replace(day=1)
+    named = {
+        "day": str(day),
+        "days_suffix": "" if day == 31 else f"~{day:02d}",
+        "reached": str(reached),
+        "month": f"{month:%Y-%m}",
+        "before": f"{month - timedelta(days=1):%Y-%m}",
+        "year_before": f"{month.year - 1}-{month:%m}",
+        "night": str(night),
+    }
+    for name, value in named.items():
+        statement = statement.replace("{" + name + "}", value)
+    return statement
+
+
 UNSEEN = {  # figures that a region's first month cannot show; what shows them is tested there
     "enterprise.past_score": "test_scorecards_months: a second month",
 }

@@ -12,10 +12,16 @@ import pytest
 import yaml
 from citus_rules import LOCAL, REFERENCE, violations
 
-from warehouse import transformation
-from warehouse.connection import connect
-from warehouse.distribution import RAW_KEYS, DistributionError, are_models_spread, distribute
-from warehouse.settings import get_settings
+from property_credit.warehouse import transformation
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.distribution import (
+    RAW_COPIES,
+    RAW_KEYS,
+    DistributionError,
+    are_models_spread,
+    distribute,
+)
+from property_credit.warehouse.settings import get_settings
 
 NIGHT = date(2026, 10, 31)
 STAND_INS = """
@@ -46,27 +52,29 @@ def models(migrated_template):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTRIBUTED", "citus")
         get_settings.cache_clear()
-        found = transformation.compiled(NIGHT)
+        nodes = transformation.compiled(NIGHT)
     get_settings.cache_clear()
-    return {name: node for name, node in found.items() if str(node.resource_type) == "model"}
+    return {name: node for name, node in nodes.items() if str(node.resource_type) == "model"}
 
 
 @pytest.fixture(scope="module")
 def spread(models):
     """How every relation lies: its column, reference or local."""
     seeds = {path.stem: REFERENCE for path in (transformation.PROJECT_DIR / "seeds").glob("*.csv")}
-    return seeds | RAW_KEYS | {name: node.config.meta.get("distributed_by", LOCAL) for name, node in models.items()}
+    copies = dict.fromkeys(RAW_COPIES, REFERENCE)
+    built = {name: node.config.meta.get("distributed_by", LOCAL) for name, node in models.items()}
+    return seeds | RAW_KEYS | copies | built
 
 
 def test_models__compiled_for_a_cluster__ask_for_nothing_that_citus_refuses(models, spread):
-    found = {
+    refused = {
         name: problems
         for name, node in models.items()
         if (
             problems := violations(node.compiled_code, spread, repartitions=node.config.meta.get("repartitions", False))
         )
     }
-    assert found == {}
+    assert refused == {}
 
 
 def test_models__said_to_repartition__do(models, spread):
@@ -91,7 +99,7 @@ BY = {"a": "id", "b": "id", "c": "uscc", "small": REFERENCE}
         ("select exists (select from a)", "no column"),
         ("select a.x from s.a join s.alone on alone.x = a.x", "alone, which lies on the coordinator"),
         ("select a.x from s.a where exists (select 1 from s.alone where alone.x = a.x)", "alone, which lies on"),
-        ("select * from r.f(array(select x from a)) as found", "once a shard"),
+        ("select * from r.f(array(select x from a)) as ids", "once a shard"),
     ],
 )
 def test_rules__what_citus_refuses__is_found(sql, told):
@@ -110,7 +118,7 @@ def test_rules__what_citus_refuses__is_found(sql, told):
         "select distinct on (id) id, x from a order by id, x desc",
         "delete from a using small where small.x = a.x",
         "select exists (select 1 from a)",
-        "select * from r.f(array(select x from small)) as found",
+        "select * from r.f(array(select x from small)) as ids",
     ],
 )
 def test_rules__what_citus_accepts__is_left_alone(sql):
@@ -127,14 +135,14 @@ def wrong_constraints(connection, keys):
         where class.relnamespace = 'raw'::regnamespace and index.indisunique
         """
     ).fetchall()
-    found = [text for name, text, columns in rows if name in keys and keys[name] not in columns]
+    wrong = [text for name, text, columns in rows if name in keys and keys[name] not in columns]
     rows = connection.execute(
         """
         select class.relname, attname from pg_attribute join pg_class as class on class.oid = attrelid
         where class.relnamespace = 'raw'::regnamespace and not attnotnull and attnum > 0
         """
     ).fetchall()
-    return found + [f"{name}.{column} may be null" for name, column in rows if keys.get(name) == column]
+    return wrong + [f"{name}.{column} may be null" for name, column in rows if keys.get(name) == column]
 
 
 def test_raw_tables__by_their_keys__no_constraint_crosses_machines(warehouse_database):
@@ -146,19 +154,19 @@ def test_raw_tables__by_their_keys__no_constraint_crosses_machines(warehouse_dat
 
 def wrong_models(models):
     """Incremental models with a strategy that Citus refuses, and unique indexes without the column."""
-    found = []
+    wrong = []
     for name, node in models.items():
         by, config = node.config.meta.get("distributed_by", LOCAL), node.config
         if config.materialized == "incremental" and by == LOCAL:
-            found.append(f"{name}: a hook that deletes by another table waits for its own session")
+            wrong.append(f"{name}: a hook that deletes by another table waits for its own session")
         if by in (LOCAL, REFERENCE):
             continue
         if config.materialized == "incremental" and config.incremental_strategy not in ("delete+insert", "append"):
-            found.append(f"{name}: {config.incremental_strategy}")
+            wrong.append(f"{name}: {config.incremental_strategy}")
         for index in config.get("indexes") or []:
             if index.get("unique") and by not in index["columns"]:
-                found.append(f"{name}: unique index without {by}")
-    return found
+                wrong.append(f"{name}: unique index without {by}")
+    return wrong
 
 
 def test_models__incremental_and_indexed__are_so_in_a_way_that_citus_takes(models):
@@ -173,14 +181,14 @@ def test_models__incremental_and_indexed__are_so_in_a_way_that_citus_takes(model
 
 def several_commands(text):
     """Jinja macros that send a second command in one go."""
-    found = re.findall(r"{% macro (\w+)\(.*?-%}(.*?){%-? endmacro", re.sub(r"{#.*?#}", "", text, flags=re.S), re.S)
-    return {name for name, body in found if ";" in body}
+    macros = re.findall(r"{% macro (\w+)\(.*?-%}(.*?){%-? endmacro", re.sub(r"{#.*?#}", "", text, flags=re.S), re.S)
+    return {name for name, body in macros if ";" in body}
 
 
 def test_macros__hooks__send_one_command_each():
     files = (transformation.PROJECT_DIR / "macros").glob("*.sql")
-    found = {name for path in files for name in several_commands(path.read_text("utf-8"))}
-    assert found == {"postgres__get_delete_insert_merge_sql"}  # no hook: dbt sends it outside a prepared statement
+    macros = {name for path in files for name in several_commands(path.read_text("utf-8"))}
+    assert macros == {"postgres__get_delete_insert_merge_sql"}  # no hook: dbt sends it outside a prepared statement
     assert several_commands("{% macro two() -%} create index on a (b); delete from a {%- endmacro %}") == {"two"}
 
 
@@ -202,7 +210,7 @@ def test_build__with_stand_ins_for_citus__spreads_every_table_once(warehouse_dat
         connection.execute("create table staging.stg_complaints (complaint_id text)")
         connection.execute("alter table staging.stg_complaints owner to pc_dbt")
     for _ in range(2):
-        transformation.build(NIGHT, select=["stg_complaints", "stg_communities", "regions"], tests=False)
+        transformation.build(NIGHT, select=["+stg_complaints", "+stg_communities", "regions"], tests=False)
     with connect() as connection:
         calls = set(connection.execute("select distinct relation, by from calls").fetchall())
     assert {by for relation, by in calls if "stg_complaints" in relation} == {"complaint_id"}
@@ -212,7 +220,7 @@ def test_build__with_stand_ins_for_citus__spreads_every_table_once(warehouse_dat
 def test_build__off_citus__calls_nothing(warehouse_database):
     with connect() as connection:
         connection.execute(STAND_INS)
-    transformation.build(NIGHT, select=["stg_complaints"], tests=False)
+    transformation.build(NIGHT, select=["+stg_complaints"], tests=False)
     with connect() as connection:
         assert connection.execute("select count(*) from calls").fetchone() == (0,)
 
@@ -229,7 +237,7 @@ def test_distribute__server_without_citus__says_what_to_do(warehouse_database, m
 
 
 def test_spread__raw_tables__each_once_and_by_its_key(warehouse_database):
-    from warehouse.distribution import _spread
+    from property_credit.warehouse.distribution import _spread
 
     with connect() as connection:
         connection.execute(STAND_INS)
@@ -252,7 +260,7 @@ def test_models__restored_into_a_cluster__are_not_spread_until_built(warehouse_d
 
 
 def test_machines__passwords_with_quotes__are_told_here_and_to_every_worker(warehouse_database):
-    from warehouse.distribution import _let_machines_connect
+    from property_credit.warehouse.distribution import _let_machines_connect
 
     passwords = {"pc_dbt": r"it's a \ secret"}
     with connect() as connection:

@@ -8,28 +8,28 @@ from night_world import state, warehouse, with_offices
 from test_dbt_incremental import LAST, differing, last_build, nights_after
 from test_night_kills import ARRIVALS, KILLS, night_of_processes
 
-from cli.nightly import run_night
-from ingestion import feeds
-from ingestion.load import no_check
-from ingestion.night import ingest_feed
+from property_credit.ingestion import feeds
+from property_credit.ingestion.load import no_check
+from property_credit.ingestion.night import ingest_feed
+from property_credit.night.nightly import run_night
+from property_credit.warehouse import backup
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.transformation import build
 from simulation.region import simulate
-from warehouse import backup
-from warehouse.connection import connect
-from warehouse.transformation import build
 
 pytestmark = [needs_cluster, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def nights_in(made, region, home):
     """Run three nights with dirty and late rows in the warehouse that ``made`` gives; return what each left behind."""
-    found = []
+    states = []
     with with_offices(made, region, home):
         with connect() as connection:
             connection.execute("update raw.name_secret set secret = %s", (SECRET,))
         for night in (date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)):
             assert run_night(night) == 0
-            found.append(state(without=ARRIVALS))
-    return found
+            states.append(state(without=ARRIVALS))
+    return states
 
 
 def server_version():

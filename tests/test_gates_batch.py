@@ -1,12 +1,12 @@
-"""Door 1: every expectation on a batch's statistics turns red when its own violation is planted, and only then."""
+"""Batch gate: every expectation on a batch's statistics turns red when its own violation is planted, and only then."""
 
 from datetime import date
 
 import pytest
 
-from expectations import gates, suites
-from warehouse.connection import connect
-from warehouse.stages import StoppedByGate
+from property_credit.gates import gates, suites
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.task_runs import StoppedByGate
 
 HEALTHY = {
     "feed": "complaints",
@@ -35,6 +35,9 @@ BROKEN = {
     "batch_total_is_reconciled": {"totals": {"amount": {"summed": "120.50", "stated": "108.00"}}},
     "batch_rejected_ratio_is_tolerable": {"rows_accepted": 78, "rows_rejected": 21},
     "batch_rejected_ratio_is_usual": {"rows_accepted": 93, "rows_rejected": 6},
+    "batch_waiting_ratio_is_tolerable": {"rows_accepted": 46, "rows_waiting": 51},
+    "batch_waiting_ratio_is_usual": {"rows_accepted": 91, "rows_waiting": 6},
+    "batch_full_list_is_not_torn": {"missing_ratio": 0.3},
     "batch_unknown_codes_are_few": {"unknown_code_counts": {"category_code": 11}},
     "batch_has_no_new_codes": {"new_codes": {"category_code": ["noise"]}},
     "batch_volume_is_not_torn": {"rows_in": 9, "rows_accepted": 6},
@@ -60,7 +63,7 @@ def _recorded(batch_id):
 
 
 def test_suite__every_expectation__has_a_violation_in_this_file():
-    expected = {one.name for subject in suites.load("door1_batch").subjects for one in subject.expectations}
+    expected = {one.name for subject in suites.load("batch_gate").subjects for one in subject.expectations}
     assert set(BROKEN) == expected
 
 
@@ -75,7 +78,7 @@ def test_expectation__its_violation_planted__turns_red(warehouse_database, usual
     stats = {**HEALTHY, **BROKEN[name]}
     severity = next(
         one.severity
-        for subject in suites.load("door1_batch").subjects
+        for subject in suites.load("batch_gate").subjects
         for one in subject.expectations
         if one.name == name
     )
@@ -183,18 +186,20 @@ def test_batch__number_not_known_or_condition_not_met__is_said_on_its_record(war
 
 def test_suite__unknown_key__is_refused_with_file_and_key(tmp_path, monkeypatch):
     monkeypatch.setattr(suites, "FOLDER", tmp_path)
-    (tmp_path / "odd.yml").write_text("suite: odd\ndoor: 1\nzh: x\nen: x\nsubjects: []\nseverity: none\n")
+    (tmp_path / "odd.yml").write_text("suite: odd\ngate: 1\nzh: x\nen: x\nsubjects: []\nseverity: none\n")
     with pytest.raises(suites.SuiteError, match=r"odd\.yml: severity"):
         suites.load("odd")
 
 
 def test_pull__a_few_minutes_of_an_api__is_not_compared_with_a_night_and_a_large_one_is_in_its_fill_rates():
-    settings = suites.load("door1_batch").settings
+    settings = suites.load("batch_gate").settings
     night = [{"rows_in": 5000, "fill_ratios": {"resolved_at": 0.9}}] * 3
     burst = {**HEALTHY, "is_pull": True, "rows_in": 40, "fill_ratios": {"resolved_at": 0.0}}
-    found = gates.measures(burst, night, settings)
-    assert (found["volume_to_smallest_ratio"], found["volume_to_largest_ratio"], found["largest_fill_drop"]) == (
-        None,
-    ) * 3
+    measured = gates.measures(burst, night, settings)
+    assert (
+        measured["volume_to_smallest_ratio"],
+        measured["volume_to_largest_ratio"],
+        measured["largest_fill_drop"],
+    ) == (None,) * 3
     large = gates.measures({**burst, "rows_in": 400}, night, settings)
     assert (large["volume_to_smallest_ratio"], large["largest_fill_drop"]) == (None, 0.9)

@@ -1,13 +1,13 @@
-"""Doors 2 and 3: every expectation on the score inputs and on the grades turns red on its own planted violation."""
+"""Every expectation on score inputs, grades and alerts turns red on its own planted violation."""
 
 from datetime import date
 
 import pytest
-from own_warehouse import copied_database, use_warehouse
+from own_warehouse import builder, copied_database, use_warehouse
 
-from expectations import gates, suites
-from warehouse.connection import connect, parameters
-from warehouse.stages import StoppedByGate
+from property_credit.gates import gates, suites
+from property_credit.warehouse.connection import connect, parameters
+from property_credit.warehouse.task_runs import StoppedByGate
 
 NIGHT = date(2026, 10, 31)
 CODES = [f"91150202MA0N{number:06d}" for number in range(1, 31)]
@@ -23,7 +23,20 @@ create table marts.mart_scoring__caps (uscc text, cap_code text, evidence_id tex
 create table marts.mart_scoring__stratum_months (stratum_code text, month date, complaint_count int,
   household_months numeric);
 create table marts.mart_scoring__feeds (feed text, is_available boolean, latest_known_on date, latest_event_on date,
-  is_stale boolean);
+  is_stale boolean, is_scored boolean default true);
+create table marts.fct_inspection_lines (inspection_id text, line_type_code text, uscc text, community_id text,
+  inspected_on date, inspection_type_code text, failed_item_count int);
+create table marts.fct_complaints (complaint_id text, uscc text, channel_code text, responsible_party_code text,
+  status_code text, submitted_on date);
+insert into marts.fct_complaints
+  select 'C' || number, (%(codes)s::text[])[1 + number %% 3], 'mashangban', 'property', 'closed', '2026-10-01'
+  from generate_series(1, 120) as series (number);
+create table marts.mart_scoring__offices (region_code text, due_count bigint, undetermined_count bigint,
+  property_count bigint, without_finding_count bigint);
+insert into marts.fct_inspection_lines
+  select 'J' || number, 'summary', (%(codes)s::text[])[1], 'C' || number, '2026-10-01', 'routine', 0
+  from generate_series(1, 20) as series (number);
+insert into marts.mart_scoring__offices values ('150203', 100, 25, 60, 15), ('150204', 29, 29, 29, 29);
 insert into marts.mart_scoring__enterprises
   select code, '企业', 24, 50000, 0, 3, 40, 5, '150202' from unnest(%(codes)s::text[]) as code;
 insert into marts.mart_scoring__indicator_counts
@@ -34,10 +47,16 @@ insert into marts.mart_scoring__caps
 insert into marts.mart_scoring__stratum_months values ('commercial|lt10|lift', '2026-10-01', 10, 5000);
 insert into marts.mart_scoring__feeds
   select feed, true, '2026-10-31', '2026-10-31', false
-  from unnest('{enterprises,communities,contracts,complaints}'::text[]) as feed
+  from unnest('{enterprises,communities,contracts,complaints}'::text[]) as feed;
+create table marts.mart_supervision__alert_candidates (alert_id text, evidence jsonb, is_raisable boolean);
+insert into marts.mart_supervision__alert_candidates
+  select 'idle/' || number, '[{"feed": "funds", "ids": ["L1"]}]', true from generate_series(1, 10) as number
 """
 GRADES = """
-insert into scoring.methods values ('2026.1', 'x', '{}', '2026-10-31');
+insert into scoring.methods
+  values ('2026.1', 'x', '{"indicators": {"M01": {"feeds": ["complaints"]}}, "bonus_max_points": "3",
+    "grades": [{"code": "AA"}, {"code": "A"}, {"code": "B"}],
+    "pillars": {"public": {"points": "50"}, "market": {"points": "50"}}}', '2026-10-31');
 insert into scoring.fits values ('f1', '2026.1', '2026-10-31', 'x', '{}');
 insert into scoring.runs values ('r0', '2026-10-30', '2026.1', 'f1', 'x', 30, now()),
   ('r1', '2026-10-31', '2026.1', 'f1', 'x', 30, now());
@@ -49,6 +68,12 @@ insert into scoring.grades (run_id, method_version, input_sha256, business_date,
 insert into scoring.indicator_points (run_id, method_version, input_sha256, uscc, indicator_code, is_available,
     points, max_points, reason_zh, reason_en)
   select 'r1', '2026.1', 'x', code, 'M01', true, 3, 4, '', '' from unnest(%(codes)s::text[]) as code;
+insert into scoring.indicator_points (run_id, method_version, input_sha256, uscc, indicator_code, is_available,
+    points, max_points, reason_zh, reason_en)
+  select 'r0', '2026.1', 'x', uscc, 'M01', true, 3, 4, '', '' from scoring.indicator_points;
+insert into supervision.alerts (alert_id, kind_code, severity_code, evidence, first_seen_on, last_seen_on, raised_at)
+  select alert_id, 'idle', 'minor', evidence, '2026-10-30', '2026-10-30', now()
+  from marts.mart_supervision__alert_candidates;
 insert into publishing.publications values (1, 'r0', '2026-10-30', '2026.1', 30, now());
 insert into publishing.grade_versions
   select uscc, 1, 1, enterprise_name, grade, status_code, '2026.1', '2026-10-30', false, '{}', 'r0' from scoring.grades;
@@ -92,13 +117,25 @@ BROKEN_INPUTS = {
     "stratum_exposure_in_range": "update marts.mart_scoring__stratum_months set household_months = -1",
     "stratum_complaints_in_range": "update marts.mart_scoring__stratum_months set complaint_count = -1",
     "feeds_are_fresh": "update marts.mart_scoring__feeds set is_stale = true where feed = 'complaints'",
+    "clean_visits_do_not_come_in_batches": """insert into marts.fct_inspection_lines
+        select 'P' || number, 'summary', %(first)s, 'C1', '2026-09-30', 'routine', 0
+        from generate_series(1, 60) as series (number)""",
+    "offices_find_whether_a_complaint_is_true": """update marts.mart_scoring__offices
+        set without_finding_count = 16 where region_code = '150203'""",
+    "offices_find_whose_a_complaint_is": """update marts.mart_scoring__offices set undetermined_count = 26
+        where region_code = '150203'""",
+    "filings_use_the_channels_of_others": """update marts.fct_complaints set channel_code = 'letter'
+        where uscc = %(first)s and complaint_id < 'C5'""",
+    "filings_find_whose_they_are": """update marts.fct_complaints set responsible_party_code = null
+        where uscc = %(first)s and complaint_id < 'C2'""",
     "core_feeds_are_available": "update marts.mart_scoring__feeds set is_available = false where feed = 'contracts'",
 }
 BROKEN_GRADES = {
     "grades_exist": "delete from scoring.grades",
     "grades_are_on_the_scale": "update scoring.grades set grade = 'AAA' where uscc = %(first)s",
     "grades_agree_with_their_status": "update scoring.grades set grade = null where uscc = %(first)s",
-    "grades_scores_in_range": "update scoring.grades set score = 104 where uscc = %(first)s",
+    "grades_scores_are_not_negative": "update scoring.grades set score = -1 where uscc = %(first)s",
+    "grades_scores_stay_below_the_most": "update scoring.grades set score = 103.5 where uscc = %(first)s",
     "grades_public_pct_in_range": "update scoring.grades set public_pct = 101 where uscc = %(first)s",
     "grades_market_pct_in_range": "update scoring.grades set market_pct = -1 where uscc = %(first)s",
     "grades_certainty_in_range": "update scoring.grades set certainty_ratio = 1.5 where uscc = %(first)s",
@@ -106,8 +143,8 @@ BROKEN_GRADES = {
     "points_stay_below_their_maximum": "update scoring.indicator_points set points = 4.1 where uscc = %(first)s",
     "share_not_rated_is_possible": """update scoring.grades set grade = null, status_code = 'not_rated'
         where uscc > %(fifth)s""",
-    "share_of_aa_is_possible": "update scoring.grades set grade = 'AA' where uscc > %(fifth)s",
-    "share_of_b_is_possible": "update scoring.grades set grade = 'B'",
+    "share_of_best_is_possible": "update scoring.grades set grade = 'AA' where uscc > %(fifth)s",
+    "share_of_last_is_possible": "update scoring.grades set grade = 'B'",
     "share_of_commonest_is_usual": """update scoring.grades set grade = 'A' where uscc > %(fifth)s;
         delete from publishing.grade_versions""",
     "churn_nobody_vanishes": """update publishing.grade_versions set uscc = 'gone' || uscc where uscc <= %(fifth)s""",
@@ -116,6 +153,35 @@ BROKEN_GRADES = {
     "movers_do_not_fall_two_grades": """update scoring.grades set grade = 'B'
         where run_id = 'r1' and grade = 'AA' and uscc <= %(fifth)s""",
 }
+
+
+def _deliver(feed):
+    return f"""insert into ops.batches (batch_id, feed, source_profile, source_file, archive_path, content_sha256,
+        content_bytes, business_date, received_at, status, rows_in, rows_accepted, rows_rejected, rows_duplicate)
+        values ('b1', '{feed}', 'hand', 'hand.csv', 'x', 'x', 1, '2026-10-31', now() + interval '1 hour', 'loaded',
+        1, 1, 0, 0)"""
+
+
+BROKEN_GRADES |= {
+    "moves_of_one_night_are_usual": ";\n".join(  # with a delivery behind them: only then they are a warning
+        (
+            BROKEN_GRADES["moves_of_one_night_are_usual"],
+            "update scoring.indicator_points set points = 2 where run_id = 'r1' and uscc <= %(fifth)s",
+            _deliver("complaints"),
+        )
+    ),
+    "causes_moves_are_possible_in_one_night": """update scoring.grades set grade = 'A'
+        where run_id = 'r1' and uscc <= %(tenth)s""",
+    "causes_moves_have_evidence": "update scoring.grades set grade = 'A' where run_id = 'r1' and uscc <= %(fifth)s",
+    "causes_zeros_do_not_jump": """update scoring.indicator_points set points = 0
+        where run_id = 'r1' and uscc <= %(tenth)s""",
+    "causes_indicators_do_not_fall_without_evidence": """update scoring.indicator_points set points = 2
+        where run_id = 'r1' and uscc <= %(tenth)s""",
+    "falls_have_evidence": "update scoring.indicator_points set points = 0.5 where run_id = 'r1' and uscc = %(first)s",
+}
+MORE_ALERTS = """insert into marts.mart_supervision__alert_candidates
+    select 'new/' || number, '[{"feed": "funds", "ids": ["L2"]}]', true from generate_series(1, %s) as number"""
+BROKEN_ALERTS = {"alerts_do_not_flood": MORE_ALERTS % 300, "alerts_have_evidence": MORE_ALERTS % 30}
 PARAMETERS = {"codes": CODES, "first": CODES[0], "fifth": CODES[4], "tenth": CODES[9]}
 
 
@@ -124,7 +190,7 @@ def gate_database(migrated_template):
     """One warehouse for the module, with hand-made marts and grades in which nothing is wrong."""
     with copied_database(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
         use_warehouse(patch, name)
-        with connect("pc_dbt") as connection:
+        with builder() as connection:
             _run(connection, MARTS)
         with connect() as connection:
             _run(connection, GRADES)
@@ -145,11 +211,11 @@ def planted(gate_database):
         tables = {
             word
             for word in statement.replace(";", "").split()
-            if word.split(".")[0] in ("marts", "scoring", "publishing")
+            if word.split(".")[0] in ("marts", "scoring", "publishing", "ops")
         }
         with connect() as connection:
             connection.execute("set session_replication_role = replica")  # a violation may break a foreign key too
-            for table in tables:
+            for table in sorted(tables - kept.keys()):  # as it was before the first violation
                 connection.execute(f"create table public.kept_{len(kept)} as table {table}")
                 kept[table] = f"public.kept_{len(kept)}"
             _run(connection, statement)
@@ -167,15 +233,16 @@ def _names(suite):
     return {one.name: one.severity for subject in suites.load(suite).subjects for one in subject.expectations}
 
 
-def _failed(door):
+def _failed(gate):
     with connect("pc_gatekeeper") as connection:
-        (results,) = connection.execute("select results from ops.gate_results where door = %s", (door,)).fetchone()
+        (results,) = connection.execute("select results from ops.gate_results where door = %s", (gate,)).fetchone()
     return {one["name"]: one for one in results if not one["is_success"]}
 
 
 def test_suites__every_expectation__has_a_violation_in_this_file():
-    assert set(BROKEN_INPUTS) == set(_names("door2_score_inputs"))
-    assert set(BROKEN_GRADES) == set(_names("door3_grades"))
+    assert set(BROKEN_INPUTS) == set(_names("input_gate"))
+    assert set(BROKEN_GRADES) == set(_names("grade_gate"))
+    assert set(BROKEN_ALERTS) == set(_names("alert_gate"))
 
 
 def test_score_inputs_and_grades__healthy__pass(gate_database):
@@ -187,7 +254,7 @@ def test_score_inputs_and_grades__healthy__pass(gate_database):
 @pytest.mark.parametrize("name", BROKEN_INPUTS)
 def test_score_inputs__violation_planted__turns_red(planted, name):
     planted(BROKEN_INPUTS[name])
-    if _names("door2_score_inputs")[name] == "critical":
+    if _names("input_gate")[name] == "critical":
         with pytest.raises(StoppedByGate, match=name):
             gates.check_score_inputs(NIGHT)
     else:
@@ -195,15 +262,68 @@ def test_score_inputs__violation_planted__turns_red(planted, name):
     assert name in _failed(2)
 
 
+def test_score_inputs__code_that_only_the_methods_file_counts__stops_until_the_method_has_it(planted):
+    planted(
+        "update marts.mart_scoring__indicator_counts set indicator_code = 'X01', numerator = -1"
+        " where indicator_code = 'P02'"
+    )
+    with pytest.raises(StoppedByGate, match="indicator_codes_are_of_the_method"):
+        gates.check_score_inputs(NIGHT)
+    own = """'{"indicators": {"X01": {"measure": {"kind": "trend"}}}}'"""
+    planted(f"update scoring.methods set document = {own} where method_version = '2026.1'")
+    gates.check_score_inputs(NIGHT)
+    assert not _failed(2)
+
+
 @pytest.mark.parametrize("name", BROKEN_GRADES)
 def test_grades__violation_planted__turns_red(planted, name):
     planted(BROKEN_GRADES[name])
-    if _names("door3_grades")[name] == "critical":
+    if _names("grade_gate")[name] == "critical":
         with pytest.raises(StoppedByGate, match=name):
             gates.check_grades("r1", NIGHT)
     else:
         gates.check_grades("r1", NIGHT)
     assert name in _failed(3)
+
+
+def test_grades__a_method_with_another_scale__is_judged_by_its_own(planted):
+    planted("update scoring.grades set grade = 'AAA' where grade = 'AA'")
+    planted("update publishing.grade_versions set grade = 'AAA' where grade = 'AA'")
+    with pytest.raises(StoppedByGate, match="grades_are_on_the_scale"):
+        gates.check_grades("r1", NIGHT)
+    scale = """'[{"code": "AAA"}, {"code": "A"}, {"code": "B"}]'"""
+    planted(f"update scoring.methods set document = jsonb_set(document, '{{grades}}', {scale})")
+    gates.check_grades("r1", NIGHT)
+    assert not {"grades_are_on_the_scale", "share_of_best_is_possible"} & _failed(3).keys()
+    planted("update scoring.grades set grade = 'AAA' where uscc > %(fifth)s")
+    with pytest.raises(StoppedByGate, match="share_of_best_is_possible"):
+        gates.check_grades("r1", NIGHT)
+
+
+@pytest.mark.parametrize("name", BROKEN_ALERTS)
+def test_alerts__more_than_can_be_without_a_delivery__are_not_raised(planted, name):
+    gates.check_alerts(NIGHT)
+    planted(BROKEN_ALERTS[name])
+    with pytest.raises(StoppedByGate, match=name):
+        gates.check_alerts(NIGHT)
+
+
+@pytest.mark.parametrize("name", ["causes_moves_have_evidence", "causes_indicators_do_not_fall_without_evidence"])
+def test_grades__what_moves_has_a_delivery_behind_it__passes_and_another_feeds_does_not_count(planted, name):
+    moves = ";\nupdate scoring.indicator_points set points = 2 where run_id = 'r1' and uscc <= %(tenth)s"
+    planted(BROKEN_GRADES["causes_moves_have_evidence"] + moves)
+    planted(_deliver("surveys"))
+    with pytest.raises(StoppedByGate, match=name):
+        gates.check_grades("r1", NIGHT)
+    with connect() as connection:
+        connection.execute("update ops.batches set feed = 'complaints'")
+    gates.check_grades("r1", NIGHT)
+
+
+def test_alerts__a_delivery_behind_them__are_raised(planted):
+    planted(BROKEN_ALERTS["alerts_have_evidence"])
+    planted(_deliver("funds"))
+    gates.check_alerts(NIGHT)
 
 
 def test_score_inputs__one_bad_row__is_named(planted):
@@ -215,13 +335,13 @@ def test_score_inputs__one_bad_row__is_named(planted):
 
 
 def test_score_inputs__a_column_is_gone__stops_instead_of_passing(gate_database):
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute("alter table marts.mart_scoring__feeds rename column is_stale to staleness")
     try:
         with pytest.raises(Exception, match="is_stale"):
             gates.check_score_inputs(NIGHT)
     finally:
-        with connect("pc_dbt") as connection:
+        with builder() as connection:
             connection.execute("alter table marts.mart_scoring__feeds rename column staleness to is_stale")
 
 
@@ -239,17 +359,17 @@ def test_gate__same_findings_again__leave_the_same_record(gate_database):
 def test_gate__password_with_blanks_and_signs__is_what_the_server_is_told():
     from sqlalchemy import make_url
 
-    from expectations.checking import _url
+    from property_credit.gates.checking import _url
 
     told = {"host": "h", "port": "5433", "user": "pc_gatekeeper", "password": "it's \\ $a @:/% ok", "dbname": "d b"}
-    found = make_url(_url(told))
-    assert {"user": found.username, "password": found.password, "dbname": found.database} == {
+    url = make_url(_url(told))
+    assert {"user": url.username, "password": url.password, "dbname": url.database} == {
         name: told[name] for name in ("user", "password", "dbname")
     }
-    assert (found.host, found.port) == ("h", 5433)
+    assert (url.host, url.port) == ("h", 5433)
 
 
 def test_gate__login_with_a_password_of_blanks_and_signs__asks_the_tables(gate_database, monkeypatch):
-    found = parameters("pc_gatekeeper") | {"password": "it's \\ $a @:/% ok"}
-    monkeypatch.setattr(gates, "parameters", lambda role: found)
+    login = parameters("pc_gatekeeper") | {"password": "it's \\ $a @:/% ok"}
+    monkeypatch.setattr(gates, "parameters", lambda role: login)
     gates.check_score_inputs(NIGHT)  # raises when it cannot ask

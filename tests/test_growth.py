@@ -24,9 +24,9 @@ def seconds(cost, startup):
     ],
 )
 def test_exponent__known_cost__is_found_and_judged(cost, grows):
-    found = exponent(SIZES, seconds(cost, 4.0), 4.0)
-    assert found["exponent"] == pytest.approx(grows, abs=0.05)
-    assert (found["low"] > allowed(SIZES)) == (grows > 1.4)
+    curve = exponent(SIZES, seconds(cost, 4.0), 4.0)
+    assert curve["exponent"] == pytest.approx(grows, abs=0.05)
+    assert (curve["low"] > allowed(SIZES)) == (grows > 1.4)
 
 
 def test_exponent__stage_that_is_all_start_up__has_none():

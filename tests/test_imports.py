@@ -28,7 +28,7 @@ def test_imports__scoring_reaches_into_ingestion__turns_red(tmp_path):
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / ".importlinter", tmp_path)
-    (tmp_path / "scoring" / "shortcut.py").write_text("import ingestion.feeds\n")
+    (tmp_path / "scoring" / "shortcut.py").write_text("import property_credit.ingestion.feeds\n")
     done = _lint(tmp_path)
     assert done.returncode == 1
-    assert "scoring is not allowed to import ingestion" in done.stdout
+    assert "scoring is not allowed to import property_credit.ingestion" in done.stdout

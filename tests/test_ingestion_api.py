@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ingestion import api_reader, night, profile
-from ingestion.load import no_check
-from warehouse.connection import connect
-from warehouse.settings import get_settings
-from warehouse.stages import StoppedByGate
+from property_credit.ingestion import api_reader, night, profile
+from property_credit.ingestion.load import no_check
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.task_runs import StoppedByGate
 
 DAY, NEXT_DAY = date(2026, 10, 30), date(2026, 10, 31)
 PROFILE = """\
@@ -103,8 +103,8 @@ def test_pull__next_night__brings_only_what_changed(office):
 
 def test_pull__with_bad_records__refuses_them_by_their_ordinal(office):
     office.records[:] = [
-        (DAY.isoformat(), found)
-        for found in (
+        (DAY.isoformat(), content)
+        for content in (
             record("a"),
             record("b", 时间="昨天"),
             record("c", 点赞=2.5),
@@ -114,11 +114,11 @@ def test_pull__with_bad_records__refuses_them_by_their_ordinal(office):
     ]
     (report,) = pull(office)
     assert (report.rows_accepted, report.rows_rejected) == (2, 3)
-    found = query("select row_number, reason_code, payload from quarantine.rejected_rows order by 1")
-    assert [one[:2] for one in found] == [
+    refused = query("select row_number, reason_code, payload from quarantine.rejected_rows order by 1")
+    assert [one[:2] for one in refused] == [
         (2, "TYPE_INVALID_TIMESTAMP"), (3, "TYPE_INVALID_NUMBER"), (4, "TEXT_UNREADABLE")
     ]  # fmt: skip
-    assert json.loads(found[0][2])["编号"] == "b"
+    assert json.loads(refused[0][2])["编号"] == "b"
 
 
 def test_read__number_or_half_a_character__keeps_what_the_source_wrote(tmp_path):
@@ -179,3 +179,66 @@ def test_pull__no_address__says_which_setting(office, monkeypatch):
     monkeypatch.delenv("COMPLAINTS_API_URL")
     get_settings.cache_clear()
     assert "COMPLAINTS_API_URL" in pull(office)[0].message
+
+
+def test_pull__whose_cursors_go_in_a_circle__loads_nothing_and_says_so(office, monkeypatch):
+    def circle(self):
+        asked = parse_qs(urlsplit(self.path).query).get("updated_since", ["0"])[0]
+        answer(self, json.dumps({"data": [record(f"c{asked}")], "next_cursor": {"0": "1", "1": "2", "2": "1"}[asked]}))
+
+    monkeypatch.setattr(office, "do_GET", circle)
+    (report,) = pull(office)
+    assert report.status == "refused" and "repeats itself" in report.message
+    assert query("select count(*) from raw.complaints") == [(0,)]
+
+
+def answer(handler, body):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(body.encode())
+
+
+def test_pull__that_never_ends__stops_at_its_limit_and_goes_on_the_next_time(office, monkeypatch):
+    office.records[:] = [(DAY.isoformat(), record(f"a{number}")) for number in range(7)]
+    with monkeypatch.context() as patch:
+        patch.setattr(api_reader, "PULL_PAGES", 2)
+        (report,) = pull(office)
+        assert (report.status, report.rows_in) == ("loaded", 4) and "ended after 2 pages" in report.message
+    (report,) = pull(office, NEXT_DAY)
+    assert (report.rows_in, report.message) == (3, "")
+    assert query("select count(*) from raw.complaints") == [(7,)]
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_answer__that_drips__is_given_up(office, monkeypatch, part):
+    monkeypatch.setattr(api_reader, "ANSWER_SECONDS", 0.5)
+    is_over = threading.Event()
+
+    def drip(self):
+        if part == "body":
+            self.send_response(200)
+            self.end_headers()
+        for _piece in range(200):
+            if is_over.wait(0.05):
+                return
+            try:
+                self.wfile.write(b"H" if part == "headers" else b" ")
+            except OSError:
+                return
+
+    monkeypatch.setattr(office, "do_GET", drip)
+    (report,) = pull(office)
+    is_over.set()
+    assert report.status == "refused" and "an answer took more than" in report.message
+
+
+def test_answer__larger_than_any_page__is_given_up(office, monkeypatch):
+    monkeypatch.setattr(api_reader, "ANSWER_BYTES", 1_000)
+    office.records[:] = [(DAY.isoformat(), record("a", 标题="长" * 1_000))]
+    assert "an answer has more than" in pull(office)[0].message
+
+
+def test_answer__nested_without_end__is_refused(office, monkeypatch):
+    monkeypatch.setattr(office, "do_GET", lambda self: answer(self, "[" * 200_000))
+    (report,) = pull(office)
+    assert report.status == "refused" and "the answer is not JSON" in report.message

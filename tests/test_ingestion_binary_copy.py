@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion import binary_copy, feeds
-from ingestion.binary_copy import HEADER, TRAILER, BinaryCopy
-from ingestion.values import empty_type
-from warehouse import connection
+from property_credit.ingestion import binary_copy, feeds
+from property_credit.ingestion.binary_copy import HEADER, TRAILER, BinaryCopy
+from property_credit.ingestion.values import empty_type
+from property_credit.warehouse import connection
 
 COLUMNS = {
     "name": (polars.String(), "text", st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))),
@@ -60,8 +60,8 @@ def there_and_back(opened, rows, frames):
 @given(st.lists(st.tuples(*(st.none() | values for _type, _kind, values in COLUMNS.values())), max_size=12))
 def test_copy__of_any_values__gives_them_back(table, rows):
     frame = polars.DataFrame(rows, schema=SCHEMA, orient="row")
-    found = there_and_back(table, BinaryCopy(SCHEMA, SHARED), [frame, frame.head(1)])
-    assert found == [(*SHARED.values(), *row) for row in [*rows, *rows[:1]]]
+    copied = there_and_back(table, BinaryCopy(SCHEMA, SHARED), [frame, frame.head(1)])
+    assert copied == [(*SHARED.values(), *row) for row in [*rows, *rows[:1]]]
 
 
 def test_copy__of_a_part_of_a_frame__takes_that_part(table):
@@ -80,8 +80,8 @@ def test_copy__of_codes_with_too_many_combinations__lays_them_out_in_groups(tabl
     values = [["电梯", "s299", "甲"], [None, None, None], ["lift", None, "丙"]]
     frame = polars.DataFrame(values, schema=schema, orient="row")
     places = [list(COLUMNS).index(name) + len(SHARED) for name in schema]
-    found = there_and_back(table, rows, [frame])
-    assert [(row[0], *(row[place] for place in places)) for row in found] == [("b", *row) for row in values]
+    copied = there_and_back(table, rows, [frame])
+    assert [(row[0], *(row[place] for place in places)) for row in copied] == [("b", *row) for row in values]
 
 
 def test_copy__every_type_that_a_feed_can_have__is_known():
@@ -96,6 +96,9 @@ def test_loader__imported__carries_no_pandas():
     import sys
     from pathlib import Path
 
-    code = "import sys, ingestion.load; sys.exit(bool({'pandas', 'great_expectations'} & set(sys.modules)))"
+    code = (
+        "import sys, property_credit.ingestion.load; "
+        "sys.exit(bool({'pandas', 'great_expectations'} & set(sys.modules)))"
+    )
     root = Path(__file__).parent.parent
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0  # 60 MiB of memory

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from ingestion import batches, csv_reader, night, refusals, xlsx_reader
-from ingestion.contract import IngestionError
-from ingestion.load import ingest_file, no_check
-from ingestion.profile import load as load_profile
-from warehouse.connection import connect
-from warehouse.settings import get_settings
-from warehouse.stages import StoppedByGate
+from property_credit.ingestion import archive, csv_reader, landing, night, refusals, xlsx_reader
+from property_credit.ingestion.contract import IngestionError
+from property_credit.ingestion.load import ingest_file, no_check
+from property_credit.ingestion.profile import load as load_profile
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.task_runs import StoppedByGate
 
 DAY = date(2026, 10, 31)
 NEXT_DAY = date(2026, 11, 1)
@@ -91,7 +91,8 @@ def row(number="S1", score="90.00", community="C1", day="2026-10-01", count="30"
 
 def test_batch__of_good_bad_and_total_rows__accounts_for_every_one(office):
     report = deliver(office, row() + row("S2", community="C9") + "S3,C1\n" + "\n" + row("合计", "180.00") + row("S4"))
-    assert (report.status, report.rows_in, report.rows_accepted, report.rows_rejected) == ("loaded", 4, 2, 2)
+    assert (report.status, report.rows_in, report.rows_accepted, report.rows_rejected) == ("loaded", 4, 2, 1)
+    assert report.rows_waiting == 1
     assert (report.rows_duplicate, report.rows_skipped) == (0, 2)
     assert report.reasons == {"REFERENCE_UNKNOWN": 1, "ROW_WRONG_WIDTH": 1}
     refused = query(
@@ -103,8 +104,9 @@ def test_batch__of_good_bad_and_total_rows__accounts_for_every_one(office):
     ]
     assert "小区编码" in refused[0][4] and "earlier delivery" in refused[0][4]
     batch = query("select rows_in, rows_accepted, rows_rejected, rows_duplicate, status, archive_path from ops.batches")
-    assert batch[0][:5] == (4, 2, 2, 0, "loaded")
+    assert batch[0][:5] == (4, 2, 1, 0, "loaded")
     kept = get_settings().archive_dir / batch[0][5]
+    assert kept.stat().st_mode & 0o777 == 0o600 and get_settings().archive_dir.stat().st_mode & 0o777 == 0o700
     assert kept.read_bytes() == (office / "office.csv").read_bytes()
     assert not list((get_settings().archive_dir / ".partial").iterdir())
 
@@ -173,11 +175,14 @@ def test_rows_in__any_file_cut_anywhere__equal_accepted_rejected_and_duplicates(
         content = "".join(row(number, score, community) for number, community, score in rows)
         report = deliver(office, content + f"#{time.monotonic_ns()}")  # a new content each time: the last row is bad
     assert report.status == "loaded"
-    assert report.rows_in == report.rows_accepted + report.rows_rejected + report.rows_duplicate
+    assert report.rows_in == (report.rows_accepted + report.rows_rejected + report.rows_waiting + report.rows_duplicate)
     assert report.rows_in + report.rows_skipped == len(rows) + 1
     assert query("select count(*) from raw.surveys")[0][0] - before == report.rows_accepted
     assert query("select count(*) from quarantine.rejected_rows where batch_id = %s", report.batch_id) == [
-        (report.rows_rejected,)
+        (report.rows_rejected + report.rows_waiting,)
+    ]
+    assert query("select count(*) from quarantine.waiting_surveys where batch_id = %s", report.batch_id) == [
+        (report.rows_waiting,)
     ]
 
 
@@ -215,7 +220,7 @@ def test_gate__says_no__nothing_is_loaded_and_the_batch_can_come_again(office):
     assert versions() == [] and query("select count(*) from quarantine.rejected_rows") == [(0,)]
     assert query("select status, refusal, rows_in from ops.batches") == [("refused", "volume fell to 1 row", 2)]
     stats = seen[0]
-    assert (stats.rows_in, stats.rows_rejected, stats.rejected_ratio) == (2, 1, 0.5)
+    assert (stats.rows_in, stats.rows_waiting, stats.rejected_ratio) == (2, 1, 0.0)
     assert stats.latest_event_on == date(2026, 10, 1) and stats.days_since_latest_event == 30
     assert stats.examples[0].row_number == 3 and "C9" not in str(stats.examples)
     assert deliver(office, None).status == "loaded" and len(versions()) == 1
@@ -277,9 +282,9 @@ def test_formula__without_a_stored_result__is_refused_with_its_cell(office):
     content = workbook(office, [COLUMNS, values(), values("S2", "=1+1"), values("S3", "#REF!")])
     report = deliver(office, content, name="book.xlsx", profile="book")
     assert (report.rows_accepted, report.rows_rejected) == (1, 2)
-    found = query("select row_number, column_name, reason_code from quarantine.rejected_rows order by 1")
-    assert found[0] == (3, "得分", "FORMULA_WITHOUT_RESULT")
-    assert found[1][:1] == (4,) and found[1][2] in ("CELL_ERROR", "TYPE_INVALID_NUMBER")
+    refused = query("select row_number, column_name, reason_code from quarantine.rejected_rows order by 1")
+    assert refused[0] == (3, "得分", "FORMULA_WITHOUT_RESULT")
+    assert refused[1][:1] == (4,) and refused[1][2] in ("CELL_ERROR", "TYPE_INVALID_NUMBER")
 
 
 def test_formula__in_a_csv_cell__is_only_text(office):
@@ -376,21 +381,19 @@ def test_torn_bytes__in_a_gb18030_file__refuse_only_their_row(office):
     assert query("select payload like 'S2\\\\xd6,C1%%' from quarantine.rejected_rows") == [(True,)]
 
 
-def test_file__that_breaks_off_in_its_middle__is_refused_as_a_whole(office, monkeypatch):
-    monkeypatch.setattr(csv_reader, "RECORD_BYTES", 20_000)
-    monkeypatch.setattr(csv_reader.read, "__kwdefaults__", {"name": None, "block_bytes": 4_000})
-    lines = "".join(row(f"S{number}") for number in range(1_000))
-    report = deliver(office, lines + row('"S') + lines)
-    assert report.status == "refused" and "row 1002: a quote is opened" in report.message
-    assert versions() == [] and query("select rows_in, status from ops.batches") == [(0, "refused")]
+def test_quote__opened_in_the_middle_and_never_closed__costs_its_own_row(office):
+    lines = [row(f"S{number}") for number in range(2_000)]
+    report = deliver(office, "".join(lines[:1_000]) + row('"S') + "".join(lines[1_000:]))
+    assert (report.rows_in, report.rows_accepted, report.reasons) == (2_001, 2_000, {"QUOTE_OVER_ROWS": 1})
+    assert query("select row_number from quarantine.rejected_rows") == [(1_002,)]
 
 
 def test_archive__half_made_by_a_killed_run__is_swept_once_it_is_old(office):
-    old, new = batches.unfinished(), batches.unfinished()
+    old, new = archive.unfinished(), archive.unfinished()
     old.mkdir()
     new.mkdir()
     os.utime(old, (0, 0))
-    batches.sweep()
+    archive.sweep()
     assert new.exists() and not old.exists()
 
 
@@ -428,7 +431,42 @@ def test_night__of_many_deliveries__loads_them_in_order_and_goes_on_after_a_bad_
     assert [score for _number, score, _known in versions()] == ["1.00", "2.00"]
     again = night.ingest_feed("surveys", NEXT_DAY, check=no_check, sources=office)
     assert [one.status for one in again if one.source_file.endswith(".csv")] == ["seen before", "seen before", "loaded"]
-    assert night.unclaimed_folders(DAY) != []
+    assert [one.path for one in landing.unclaimed(DAY)][-1] == f"{DAY}/unknown_office"
+
+
+def test_landing__days_and_names_of_every_kind__are_read_or_named(office, monkeypatch):
+    from property_credit.ingestion import profile as profiles
+
+    monkeypatch.setattr(profiles, "SOURCES", office)
+    root = get_settings().landing_dir
+    days = ("2026-10-29", "20261030", "2026.10.31", "2026年10月28日", "2026_10_27")
+    for number, day in enumerate(days):
+        (root / day / "office").mkdir(parents=True)
+        (root / day / "office" / f"{number}.csv").write_text(HEADER + row(f"D{number}"), encoding="utf-8")
+    (root / "office/2026-10-26").mkdir(parents=True)
+    (root / "office/2026-10-26/by-profile.csv").write_text(HEADER + row("P"), encoding="utf-8")
+    (root / "20261030/office/补充/更多").mkdir(parents=True)
+    (root / "20261030/office/补充/更多/nested.csv").write_text(HEADER + row("N"), encoding="utf-8")
+    for name in (os.fsdecode("热线.csv".encode("gb18030")), os.fsdecode(b"\xff\xfe.csv")):
+        (root / "20261030/office" / name).write_text(
+            HEADER + row(name.encode(errors="replace").decode()), encoding="utf-8"
+        )
+    (root / "loose.csv").write_text(HEADER + row("L"), encoding="utf-8")
+    (root / "20261030/loose.csv").write_text(HEADER + row("L"), encoding="utf-8")
+    (root / "十月").mkdir()
+    os.mkfifo(root / "20261030/office/pipe.csv")
+    (root / "20261030/office/gone.csv").symlink_to("nowhere")
+    (root / "20261030/office/late.csv.part").touch()
+    (root / "2026-11-02/office").mkdir(parents=True)
+    reports = night.ingest_feed("surveys", DAY, check=no_check, sources=office)
+    names = ["by-profile.csv", "4.csv", "3.csv", "0.csv", "1.csv", "nested.csv", "热线.csv", "\\xff\\xfe.csv", "2.csv"]
+    assert {one.source_file: one.status for one in reports} == dict.fromkeys(names, "loaded")
+    told = {one.path: one.why for one in landing.unclaimed(DAY)}
+    assert set(told) == {
+        "loose.csv", "20261030/loose.csv", "十月", "20261030/office/pipe.csv", "20261030/office/gone.csv",
+        "20261030/office/late.csv.part",
+    }  # fmt: skip
+    assert "pipe" in told["20261030/office/pipe.csv"] and "outside" in told["loose.csv"]
 
 
 def statuses(day, *, folder, check=no_check, gate=""):
@@ -481,22 +519,23 @@ def test_summary__names_what_is_still_refused_and_folders_that_nobody_reads(offi
 
     from rich.console import Console
 
-    from cli import steps
-    from cli.summary import print_summary
-    from ingestion import profile as profiles
+    from property_credit.ingestion import profile as profiles
+    from property_credit.night import ingestion_tasks
+    from property_credit.night.summary import print_summary
 
     monkeypatch.setattr(profiles, "SOURCES", office)
     land(DAY, "office", "notes.txt", "")
     land(DAY, "unknown_office", "a.csv", "")
     for _time in range(2):
-        with pytest.raises(steps.FeedError, match=r"reads \*\.csv"):
-            steps.ingest("surveys", DAY)
-    steps.ingest("surveys", NEXT_DAY)
-    steps.check_landing(NEXT_DAY)
+        with pytest.raises(ingestion_tasks.FeedError, match=r"reads \*\.csv"):
+            ingestion_tasks.ingest("surveys", DAY)
+    ingestion_tasks.ingest("surveys", NEXT_DAY)
+    ingestion_tasks.check_landing(NEXT_DAY)
     screen = StringIO()
-    print_summary(Console(file=screen, width=300), NEXT_DAY, seconds={}, steps=[], log=office / "log")
+    print_summary(Console(file=screen, width=300), NEXT_DAY, seconds={}, tasks=[], log=office / "log")
     assert f"office/notes.txt, still refused since {DAY}" in screen.getvalue()
-    assert f"no source profile is named after: landing/{DAY}/unknown_office" in screen.getvalue()
+    told = f"landing/{DAY}/unknown_office (a folder that no source profile is named after)"
+    assert f"read by no source profile: {told}" in screen.getvalue()
 
 
 def test_kill__in_the_middle_of_a_load__leaves_nothing_and_the_next_run_loads_all(office):
@@ -504,7 +543,8 @@ def test_kill__in_the_middle_of_a_load__leaves_nothing_and_the_next_run_loads_al
     path = office / "office.csv"
     path.write_text(HEADER + lines, encoding="utf-8")
     code = (
-        "import sys; from datetime import date; from pathlib import Path; from ingestion import pipeline, load;"
+        "import sys; from datetime import date; from pathlib import Path;"
+        "from property_credit.ingestion import pipeline, load;"
         "kept = pipeline.Pipeline.process; seen = []\n"
         "def process(self, block):\n"
         "    seen.append(1); print('block', flush=True) if len(seen) == 2 else None\n"
@@ -533,8 +573,8 @@ def test_kill__in_the_middle_of_a_load__leaves_nothing_and_the_next_run_loads_al
 def test_keys_in_raw__every_type_a_key_may_have__is_looked_up_as_such(warehouse_database, name):
     import polars as pl
 
-    from ingestion import duplicates, feeds
-    from warehouse.connection import connect
+    from property_credit.ingestion import duplicates, feeds
+    from property_credit.warehouse.connection import connect
 
     feed = feeds.get(name)
     values = {"text": "L1", "code": "L1", "uscc": "L1", "date": DAY, "integer": 1}
@@ -545,8 +585,8 @@ def test_keys_in_raw__every_type_a_key_may_have__is_looked_up_as_such(warehouse_
 
 def plan_of_looking_up_keys(distributed):
     """Return the plan over 200,000 rows of which the planner knows nothing yet, as in the middle of a first load."""
-    from ingestion import duplicates, feeds
-    from warehouse.connection import connect
+    from property_credit.ingestion import duplicates, feeds
+    from property_credit.warehouse.connection import connect
 
     with connect() as connection:
         connection.execute("alter table raw.communities set (autovacuum_enabled = off)")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ingestion import profile as profiles
-from ingestion.contract import IngestionError
+from property_credit.ingestion import feeds
+from property_credit.ingestion import profile as profiles
+from property_credit.ingestion.contract import IngestionError
 
 GOOD = """\
 feed: surveys
@@ -36,7 +37,7 @@ def test_profile__sound__is_named_after_its_file(tmp_path):
         (("survey_id: 编号, ", ""), "no source for the required survey_id"),
         (('dates: {surveyed_on: "%Y-%m-%d"}', ""), "say the format of surveyed_on"),
         (("feed: surveys", "feed: survey"), "there is no feed 'survey'"),
-        (("feed: surveys", "feed: surveys\nfeed: funds"), "stands twice"),
+        (("feed: surveys", "feed: surveys\nfeed: funds"), "appears twice"),
         (("feed: surveys", "feed: [surveys"), "not valid YAML"),
         (("份数", "编号"), "given to two fields"),
         (('files: "*.csv"\n', ""), "say which files"),
@@ -58,9 +59,9 @@ def test_profile__that_extends_another__has_its_keys_but_for_its_own(tmp_path):
     written(tmp_path, GOOD)
     path = tmp_path / "other_office.yml"
     path.write_text('extends: some_office\nfeed: surveys\nfiles: "*.txt"\ncolumns: {uscc: 代码}\n', encoding="utf-8")
-    found, base = profiles.load(path), profiles.load(tmp_path / "some_office.yml")
-    assert (found.name, found.files, found.office_zh) == ("other_office", ["*.txt"], "测试")
-    assert found.columns == {**base.columns, "uscc": ["代码"]}
+    profile, base = profiles.load(path), profiles.load(tmp_path / "some_office.yml")
+    assert (profile.name, profile.files, profile.office_zh) == ("other_office", ["*.txt"], "测试")
+    assert profile.columns == {**base.columns, "uscc": ["代码"]}
 
 
 def test_profile__that_extends_nothing_or_a_chain__is_refused(tmp_path):
@@ -86,3 +87,9 @@ def test_profile__unknown_name__lists_the_known_ones():
 
 def test_profiles__of_the_project__all_load():
     assert all(profile.office_zh for profile in profiles.load_all())
+
+
+@pytest.mark.parametrize("name", ["workbench_complaints", "workbench_public_credit"])
+def test_workbench__a_row_sent_as_it_stands__has_every_field_of_its_feed(name):
+    profile = profiles.named(name)
+    assert set(profile.columns) == set(feeds.get(profile.feed).field_names)

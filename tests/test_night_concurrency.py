@@ -1,21 +1,24 @@
 """Many hands at once: builds, readers, deliveries. Nobody reads half a night or waits for ever."""
 
+import signal
 import subprocess
 import sys
 import threading
+import time
 from datetime import date, timedelta
 
+import psycopg
 import pytest
-from test_dbt_build import NIGHT, complaint, insert, town  # noqa: F401
+from small_town import NIGHT, complaint, insert
 from test_dbt_incremental import differing
 from test_ingestion_load import HEADER, deliver, office, row, versions  # noqa: F401
 
-from cli import nightly
-from warehouse import transformation
-from warehouse.connection import connect
-from warehouse.locks import LockedError, building_marts, reading_marts
-from warehouse.settings import PROJECT_ROOT
-from warehouse.transformation import build
+from property_credit.night import lock, nightly
+from property_credit.warehouse import transformation
+from property_credit.warehouse.connection import connect, parameters
+from property_credit.warehouse.locks import LockedError, building_marts, reading_marts
+from property_credit.warehouse.settings import PROJECT_ROOT
+from property_credit.warehouse.transformation import build
 
 pytestmark = pytest.mark.slow
 NEXT = NIGHT + timedelta(days=1)
@@ -30,8 +33,7 @@ def nights_seen():
         ).fetchone()
 
 
-def test_readers__during_a_build__see_the_night_before_or_the_night_whole(town):  # noqa: F811
-    build(NIGHT)
+def test_readers__during_a_build__see_the_night_before_or_the_night_whole(built_town):
     seen, is_over = set(), threading.Event()
 
     def read():
@@ -68,8 +70,7 @@ def test_roles__every_one__gives_up_waiting_for_a_lock(warehouse_database):
             assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("4h",)
 
 
-def test_build__a_delivery_arrives_while_it_runs__the_next_one_takes_it_in(town, monkeypatch):  # noqa: F811
-    build(NIGHT)
+def test_build__a_delivery_arrives_while_it_runs__the_next_one_takes_it_in(built_town, monkeypatch):
     invoke = transformation._invoke
 
     def deliver_first(*arguments, **keywords):
@@ -108,8 +109,73 @@ def test_ingest__a_backfill_beside_a_night__each_row_becomes_one_version(office)
 
 
 def test_nightly__two_started_together__one_works_and_the_other_says_so(warehouse_database):
-    command = [sys.executable, "-m", "cli.main", "nightly", "--business-date", date(2026, 10, 31).isoformat()]
+    command = [
+        sys.executable,
+        "-m",
+        "property_credit.cli.main",
+        "nightly",
+        "--business-date",
+        date(2026, 10, 31).isoformat(),
+    ]
     with nightly.exclusive():
         other = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert other.returncode == 2
     assert "another night or a scheduler" in other.stdout + other.stderr
+
+
+def _end_connections_of_the_lock():
+    with connect() as opened:
+        return opened.execute(
+            "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and objid = %s "
+            "and granted and database = (select oid from pg_database where datname = current_database())",
+            (lock.NIGHT_LOCK,),
+        ).fetchone()[0]
+
+
+def _holders(*, is_granted=True):
+    with connect() as opened:
+        return opened.execute(
+            "select count(*) from pg_locks where locktype = 'advisory' and objid = %s and granted = %s "
+            "and database = (select oid from pg_database where datname = current_database())",
+            (lock.NIGHT_LOCK, is_granted),
+        ).fetchone()[0]
+
+
+def test_night_lock__its_connection_is_lost__no_second_night_begins_and_it_is_taken_again(
+    warehouse_database, monkeypatch
+):
+    monkeypatch.setattr(lock, "WATCH_SECONDS", 0.2)
+    with nightly.exclusive() as held:
+        assert _end_connections_of_the_lock() == 1
+        with pytest.raises(nightly.NightError, match="another night"), nightly.exclusive():
+            pass
+        deadline = time.monotonic() + 20
+        while not _holders():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        held.check()
+    assert _holders() == 0
+    with nightly.exclusive():
+        pass
+
+
+def test_night_lock__taken_by_another_machine_meanwhile__this_night_ends(warehouse_database, monkeypatch):
+    """Also of a night in the background, whose shell lets it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(lock, "WATCH_SECONDS", 0.2)
+    try:
+        _lose_the_lock_to_another()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _lose_the_lock_to_another():
+    with psycopg.connect(**parameters("pc_gatekeeper"), autocommit=True) as other:
+        queued = threading.Thread(target=other.execute, args=("select pg_advisory_lock(%s)", (lock.NIGHT_LOCK,)))
+        with pytest.raises(nightly.NightError, match="another night took this warehouse"), nightly.exclusive():
+            queued.start()  # it waits in the server's queue: the lock is its own the moment the night's connection ends
+            while not _holders(is_granted=False):
+                time.sleep(0.01)
+            assert _end_connections_of_the_lock() == 1
+            time.sleep(60)
+        queued.join()

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from night_world import state, warehouse, with_offices
 
-from cli.nightly import run_night
+from property_credit.night.nightly import run_night
+from property_credit.warehouse.connection import connect
 from simulation.region import simulate
-from warehouse.connection import connect
 
 pytestmark = pytest.mark.slow
 CLEAN, DIRTY, LATE = date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)
@@ -33,6 +33,7 @@ class World:
     exit_codes: dict = field(default_factory=dict)
     states: dict = field(default_factory=dict)
     deliveries: dict = field(default_factory=dict)
+    statuses: dict = field(default_factory=dict)  # of the tasks of the last of them
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,7 @@ def nights(region, migrated_template, tmp_path_factory):
         _run(world, "late", LATE)
         _run(world, "again", DIRTY)
         _run(world, "last", LATE)
+        world.statuses = dict(_rows("select task, status from ops.task_runs where business_date = %s", LATE))
         yield world
 
 
@@ -89,14 +91,6 @@ def _run(world, name, business_date):
 def _rows(query, *parameters):
     with connect() as opened:
         return opened.execute(query, parameters).fetchall()
-
-
-def _differing(left, right, *, schemas):
-    return {
-        table
-        for table in left.keys() | right.keys()
-        if table.split(".")[0] in schemas and left.get(table) != right.get(table)
-    }
 
 
 def test_clean_night__every_stage__is_done_and_everything_is_delivered(nights):
@@ -143,7 +137,7 @@ def test_dirty_night__planted_rows__are_refused_exactly(nights):
 def test_dirty_night__one_feeds_gate_fails__the_night_goes_on_and_yesterday_stays(nights):
     assert nights.exit_codes["dirty"] == 1
     assert nights.states["dirty"]["raw.funds"] == nights.states["clean"]["raw.funds"]
-    status = dict(_rows("select stage || ' ' || step, status from ops.stage_runs where business_date = %s", DIRTY))
+    status = dict(_rows("select dag || ' ' || task, status from ops.task_runs where business_date = %s", DIRTY))
     ((gate,),) = _rows(
         "select refusal from ops.batches where feed = 'funds' and status = 'refused' and business_date = %s", DIRTY
     )
@@ -170,20 +164,14 @@ def test_late_night__corrected_and_late_rows__are_new_versions(nights):
             assert known[-1] == (LATE,) and len(known) >= least
 
 
-def test_night_again__an_earlier_night__changes_no_table_and_delivers_nothing(nights):
+def test_night_again__an_earlier_night__leaves_every_table_and_delivers_nothing(nights):
     assert nights.exit_codes["again"] == 0
-    kept = ("raw", "quarantine", "scoring", "publishing", "supervision", "ops")
-    assert not _differing(nights.states["again"], nights.states["late"], schemas=kept)
-    assert not _differing(nights.states["again"], nights.states["dirty"], schemas=("staging", "intermediate", "marts"))
+    assert nights.states["again"] == nights.states["late"]
     assert nights.deliveries["again"] == nights.deliveries["late"]
 
 
-def test_night_again__the_newest_night__puts_its_marts_back(nights):
+def test_night_again__the_newest_night__changes_nothing_and_every_task_says_so(nights):
+    assert nights.exit_codes["last"] == 0
     assert nights.states["last"] == nights.states["late"]
     assert nights.deliveries["last"] == nights.deliveries["late"]
-
-
-def test_night_again__nothing_is_new__every_step_says_so(nights):
-    assert run_night(LATE) == 0
-    steps = _rows("select step, status from ops.stage_runs where business_date = %s and status <> 'nothing new'", LATE)
-    assert steps == []
+    assert len(nights.statuses) > 20 and set(nights.statuses.values()) == {"nothing new"}

@@ -12,17 +12,21 @@ import httpx
 import pytest
 from night_world import state, warehouse, with_offices
 
-from cli.nightly import run_night
+from property_credit.night.nightly import run_night
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import PROJECT_ROOT
 from simulation.region import simulate
-from warehouse.connection import connect
-from warehouse.settings import PROJECT_ROOT
 
 NIGHT = date(2026, 10, 31)
 ARRIVALS = (  # when something happened, and numbers that count tries: a killed night differs in these alone
     "received_at",
+    "arrived_at",
     "known_until",
+    "decided_until",
     "recorded_at",
     "published_at",
+    "head",  # signed with published_at in it; its root and its document are compared by themselves
+    "head_signature",
     "delivered_at",
     "raised_at",
     "look_from",
@@ -38,7 +42,7 @@ ARRIVALS = (  # when something happened, and numbers that count tries: a killed 
 KILLS = (
     ("inside ingestion, rows copied, refused rows not yet", None, "quarantine.rejected_rows in share mode"),
     ("inside the models", "funds", "raw.inspections in access exclusive mode"),
-    ("between the models and door 2", "build_models", None),
+    ("between the models and the input gate", "build_models", None),
     ("inside supervision, alerts raised, notices not yet", None, "supervision.notices in share mode"),
     ("inside a tick, escalations raised, notices not yet", "keep_clocks", "supervision.notices in share mode"),
     ("inside grading, run written, grades not yet", None, "scoring.grades in share mode"),
@@ -48,6 +52,7 @@ KILLS = (
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(migrated_template, tmp_path):
     region = tmp_path / "region"
     simulate(preset="hamlet", seed=16, out=region, through=NIGHT, nights=0, dirt=True)
@@ -79,7 +84,7 @@ def night_of_processes(made, region, home, *, kills):
 def _process(home):
     with open(home / "night.log", "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "nightly", "--business-date", NIGHT.isoformat()],
+            [sys.executable, "-m", "property_credit.cli.main", "nightly", "--business-date", NIGHT.isoformat()],
             cwd=PROJECT_ROOT,
             stdout=log,
             stderr=log,
@@ -101,7 +106,7 @@ def _start_and_kill(home, place, step, lock):
     try:
         with connect() as holder, connect(autocommit=True) as watcher:
             if step:
-                wait_until("select 1 from ops.stage_runs where step = %s and status in ('done', 'nothing new')", step)
+                wait_until("select 1 from ops.task_runs where task = %s and status in ('done', 'nothing new')", step)
             if lock:
                 holder.execute(f"lock table {lock}")
                 wait_until("select 1 from pg_locks where not granted and relation = %s::regclass", lock.split()[0])

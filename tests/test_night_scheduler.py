@@ -1,6 +1,7 @@
 """One night under a real scheduler: registers are triggered, assets wake everything behind them."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,12 +13,14 @@ from datetime import date
 import httpx
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from cli import airflow_environment, nightly, services
+from property_credit.cli import services
+from property_credit.night import airflow_environment, nightly
+from property_credit.warehouse import connection as ground
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import PROJECT_ROOT, get_settings
 from simulation.region import simulate
-from warehouse import connection as ground
-from warehouse.connection import connect
-from warehouse.settings import PROJECT_ROOT, get_settings
 
 NIGHT = date(2026, 10, 31)
 WOKEN = (
@@ -58,7 +61,7 @@ def served(migrated_template, tmp_path, monkeypatch):
     for key in [key for key in os.environ if key.startswith("AIRFLOW__")]:
         monkeypatch.delenv(key)  # what an earlier test of this process prepared for its own warehouse
     get_settings.cache_clear()
-    yield services.Ports(*_free_ports(5))
+    yield services.Ports(*_free_ports(6))
     monkeypatch.undo()
     get_settings.cache_clear()
     shutil.rmtree(data_dir / "sample")
@@ -70,28 +73,49 @@ def served(migrated_template, tmp_path, monkeypatch):
 def _children():
     """Return the processes of this machine that carry this test's warehouse in their environment."""
     mark = f"WAREHOUSE_DATABASE=served_{os.getpid()}".encode()
-    found = []
+    processes = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 with open(f"/proc/{entry.name}/environ", "rb") as stream:
                     if mark in stream.read().split(b"\0"):
-                        found.append(int(entry.name))
+                        processes.append(int(entry.name))
             except OSError:
                 continue
-    return found
+    return processes
+
+
+def _sign_in(client, address):
+    """Sign in as the administrator; before, nobody is let in: not by asking, not with a guess."""
+    assert client.get(f"{address}/api/v2/dags").status_code == 401
+    nobody = [client.get(f"{address}/auth/token"), client.post(f"{address}/auth/token", json={})]
+    assert not [answer.text for answer in nobody if answer.is_success or "access_token" in answer.text]
+    user = {"username": airflow_environment.ADMINISTRATOR, "password": "a guess of ours"}
+    assert client.post(f"{address}/auth/token", json=user).status_code == 401
+    path = airflow_environment.password_file()
+    user["password"] = path.read_text()
+    assert len(user["password"]) >= 20 and path.stat().st_mode & 0o777 == 0o600
+    client.headers["Authorization"] = f"Bearer {client.post(f'{address}/auth/token', json=user).json()['access_token']}"
 
 
 def _troubles():
     with connect() as opened:
-        return opened.execute("select * from ops.stage_runs where status in ('failed', 'stopped by gate')").fetchall()
+        return opened.execute("select * from ops.task_runs where status in ('failed', 'stopped by gate')").fetchall()
 
 
 def test_prepare_apart__airflow_was_imported_for_another_warehouse__makes_this_ones_metadata(served, monkeypatch):
     monkeypatch.setitem(sys.modules, "airflow", sys)  # as an earlier test of this process leaves it: imported
+    monkeypatch.setenv(airflow_environment.PASSWORD_VARIABLE, "short")
+    with pytest.raises(airflow_environment.AirflowError, match="fewer than 12 characters"):
+        airflow_environment.prepare_apart(api_port=served.airflow)
+    monkeypatch.setenv(airflow_environment.PASSWORD_VARIABLE, "one of the operator's own")
     airflow_environment.prepare_apart(api_port=served.airflow)
     with psycopg.connect(**ground.parameters(database=f"airflow_{ground.parameters()['dbname']}")) as opened:
         assert opened.execute("select count(*) from alembic_version").fetchone() == (1,)
+        users = opened.execute("select username, password from ab_user").fetchall()
+    assert [name for name, _ in users] == [airflow_environment.ADMINISTRATOR]
+    assert "operator" not in users[0][1]
+    assert not airflow_environment.password_file().exists()  # a password of the operator's is not kept a second time
 
 
 @pytest.mark.slow
@@ -116,7 +140,8 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
                 assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
                 time.sleep(0.5)
 
-        wait("DAGs", lambda: get("/dags").get("total_entries") == len(nightly.ORDER), 400)
+        _sign_in(client, f"http://127.0.0.1:{port}")
+        wait("DAGs", lambda: get("/dags").get("total_entries") == len(nightly.ORDER) + 1, 400)  # and wake_nights
         for dag_id in ("ingest_registers", *WOKEN):
             answer = client.patch(f"{api}/dags/{dag_id}", json={"is_paused": False})
             assert answer.status_code == 200, answer.text
@@ -137,7 +162,7 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
         for dag_id in WOKEN:
             assert {run["run_type"] for run in runs(dag_id)} == {"asset_triggered"}, dag_id
         with connect() as opened:
-            dates = opened.execute("select distinct business_date from ops.stage_runs").fetchall()
+            dates = opened.execute("select distinct business_date from ops.task_runs").fetchall()
             published = opened.execute("select count(*) from publishing.publications").fetchone()
             waiting = opened.execute("select count(*) from publishing.outbox where status <> 'delivered'").fetchone()
         assert dates == [(NIGHT,)]  # handed on from asset to asset
@@ -156,6 +181,48 @@ def _is_alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("was_shown", [False, True])
+def test_up__administrators_password__is_shown_the_first_time_only(tmp_path, monkeypatch, was_shown):
+    path = tmp_path / "admin_password"
+    path.write_text("generated-once")
+    with services.console.capture() as shown:
+        services._print_sign_in(path, was_shown=was_shown)
+    assert ("generated-once" in shown.get()) is not was_shown
+    assert str(path) in shown.get().replace("\n", "")
+
+
+def test_services__environment__no_owner_and_no_secret_of_another(served, monkeypatch):
+    """What the API, the pages and the sandbox are given: their role's login, none of the owner's secrets."""
+    secrets = {
+        "WAREHOUSE_URL": "postgresql://postgres:owner-word@db:5432/property_credit",
+        "WAREHOUSE_ROLES_PASSWORD": "roles-word",
+        "PC_API_PASSWORD": "api-word",
+        "PC_PAGES_PASSWORD": "pages-word",
+        "PC_WORKBENCH_PASSWORD": "desk-word",
+        "WORKBENCH_SESSION_SECRET": "acts-word",
+        "TENDERING_TOKEN": "tendering-word",
+        "SUPERVISION_TOKEN": "supervision-word",
+        "OFFICE_150203_TOKEN": "office-word",  # a recipient's, under a name of its own
+        "PAGES_SESSION_SECRET": "session-word",
+        "AIRFLOW_ADMIN_PASSWORD": "airflow-word",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "jwt-word",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://postgres:owner-word@db/airflow",
+        "PGPASSWORD": "pg-word",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    words = {"api": {"api"}, "pages": {"pages", "session"}, "sandbox": {"tendering"}, "complaints": set()}
+    words["workbench"] = {"desk", "acts"}
+    for service in services.services(served, with_scheduler=False):
+        given = services._environment_of(service, os.environ)
+        held = {word for word in re.findall(r"(\w+)-word", " ".join(given.values()))}
+        assert held == words[service.name], service.name
+        if service.role:
+            assert conninfo_to_dict(given["WAREHOUSE_URL"])["user"] == service.role
+        assert given["WAREHOUSE_DATABASE"] and given["PATH"]
 
 
 def test_up__a_port_is_taken__says_which_and_what_to_do(served):
@@ -181,7 +248,7 @@ def test_up__interrupted__stops_every_process(served, monkeypatch, number):
     for field, port in vars(served).items():
         monkeypatch.setenv(f"{field.upper()}_PORT", str(port))
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "up", "--no-scheduler"],
+        [sys.executable, "-m", "property_credit.cli.main", "up", "--no-scheduler"],
         cwd=PROJECT_ROOT,
         env=dict(os.environ),
         stdout=subprocess.PIPE,

@@ -11,12 +11,12 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from grade_rows import add_run, by_veto, uscc
 
-from publishing import api, api_keys, service
-from publishing.api_grades import PAGE_SIZE_MAX
-from publishing.publish import publish
-from publishing.snapshot import GZIP_FROM_BYTES
-from publishing.uscc import problem_with
-from warehouse.connection import connect
+from property_credit.publishing import api, api_keys, service
+from property_credit.publishing.api_grades import PAGE_SIZE_MAX
+from property_credit.publishing.publish import publish
+from property_credit.publishing.snapshot import GZIP_FROM_BYTES
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.credit_codes import problem_with
 
 FIRST, SECOND = date(2026, 10, 30), date(2026, 10, 31)
 A, B = uscc(1), uscc(2)
@@ -50,8 +50,11 @@ def two_nights(client):
 def problem(answer, status: int) -> dict:
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert set(answer.json()) == {"type", "title", "status", "detail", "instance"}
-    return answer.json()
+    document = answer.json()
+    assert set(document) - {"errors"} == {"type", "title", "status", "detail", "instance"}
+    for words in (document["title"], document["detail"]):
+        assert re.search("[一-鿿].*[a-z]", words), words
+    return document
 
 
 def test_get_grade__published__answers_with_the_age_of_the_data(two_nights):
@@ -59,6 +62,7 @@ def test_get_grade__published__answers_with_the_age_of_the_data(two_nights):
     assert answer["grade"] == {
         "uscc": A,
         "enterprise_name": "测试物业000001",
+        "former_names": [],
         "grade": "AA",
         "status_code": "rated",
         "status_zh": "已评级",
@@ -79,11 +83,13 @@ def test_get_grade__published__answers_with_the_age_of_the_data(two_nights):
 
 @pytest.mark.parametrize(
     ("as_of", "grade", "valid_to"),
-    [("2026-10-31", "A", "2026-11-01"), ("2026-11-01", "AA", None), ("2030-01-01", "AA", None)],
+    [("2026-10-31", "A", "2026-11-01"), ("2026-11-01", "AA", None), ("2026-11-03", "AA", None)],
 )
 def test_get_grade__as_of__is_what_bound_on_that_day(two_nights, as_of, grade, valid_to):
-    found = two_nights.get(f"/v1/grades/{A}", params={"as_of": as_of}).json()["grade"]
-    assert (found["grade"], found["valid_to"]) == (grade, valid_to)
+    answer = two_nights.get(f"/v1/grades/{A}", params={"as_of": as_of})
+    answered = answer.json()["grade"]
+    assert (answered["grade"], answered["valid_to"]) == (grade, valid_to)
+    assert answer.json()["as_of"] == answer.headers["data-as-of"] == as_of
 
 
 def test_get_grade__before_the_first_version_or_unknown__is_404(two_nights):
@@ -126,7 +132,7 @@ def test_list_grades__pages__fit_together_although_a_night_is_published_between(
     assert {grade["grade"] for grade in listed} == {"A"}
     assert {grade["grade"] for grade in client.get("/v1/grades").json()["grades"]} == {"B"}
     assert (
-        "as of None"
+        "as of 2026-11-03"
         in problem(client.get("/v1/grades", params={"cursor": first["next_cursor"], "as_of": FIRST}), 422)["detail"]
     )
 
@@ -138,7 +144,7 @@ def test_list_grades__as_of__lists_what_bound_then(two_nights):
 
 
 def test_api__nothing_published__healthz_is_ok_and_grades_say_so(client):
-    assert client.get("/healthz").json() == {"status": "ok", "data": None}
+    assert client.get("/healthz").json() == {"status": "ok", "as_of": None, "data": None}
     assert problem(client.get(f"/v1/grades/{A}"), 503)["type"].endswith(":nothing-published")
 
 
@@ -223,6 +229,8 @@ def test_every_answer__says_how_old_its_data_is_in_header_and_body(two_nights):
         assert answer.status_code == 200, (path, answer.text)
         assert answer.json()["data"]["business_date"] == answer.headers["data-business-date"] == "2026-10-31"
         assert answer.headers["data-nights-behind"] == "2" and answer.headers["etag"]
+        asked_for = "2026-11-01" if path == f"/v1/lists/{version}" else "2026-11-03"
+        assert answer.json()["as_of"] == answer.headers["data-as-of"] == asked_for, path
     service.service().store._max_age = 60
     assert two_nights.get("/v1/grades/12").headers["data-nights-behind"] == "2"
 
@@ -256,7 +264,7 @@ def test_openapi__routes__document_problems_security_and_examples_in_both_langua
     examples = one["responses"]["200"]["content"]["application/json"]["examples"]
     assert {"rated", "not_rated", "serious_dishonesty"} <= set(examples)
     assert all(" · " in example["summary"] for example in examples.values())
-    limit = next(found for found in paths["/v1/grades"]["get"]["parameters"] if found["name"] == "limit")
+    limit = next(parameter for parameter in paths["/v1/grades"]["get"]["parameters"] if parameter["name"] == "limit")
     assert limit["schema"]["maximum"] == PAGE_SIZE_MAX
 
 

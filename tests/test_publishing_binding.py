@@ -4,12 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 from grade_rows import add_run, by_veto, make_publishing_marts, uscc
+from own_warehouse import builder
 from psycopg.types.json import Jsonb
 
-from publishing.publish import publish
-from publishing.replies import set_reply
-from warehouse import working_days
-from warehouse.connection import connect
+from property_credit.publishing.publish import publish
+from property_credit.publishing.replies import set_reply
+from property_credit.warehouse import working_days
+from property_credit.warehouse.connection import connect
 
 A, B = uscc(1), uscc(2)
 FIRST, QUARTER_END, LIST_DAY = date(2026, 10, 15), date(2026, 12, 31), date(2027, 1, 1)
@@ -29,13 +30,20 @@ def marts(warehouse_database):
         connection.execute("insert into scoring.methods values ('2026.1', 'x', %s, %s)", (Jsonb(RULES), FIRST))
 
 
-def night(on: date, a: dict, salt: str = "", **more):
-    return publish(add_run(on, {A: a, B: {}, **more}, salt=salt), on)
+def night(on: date, a: dict, salt: str = "", without: dict | None = None, **more):
+    run_id = add_run(on, {A: a, B: {}, **more}, salt=salt)
+    with connect() as connection:  # what the grade would be if the open objections were upheld
+        for code, grade in (without or {}).items():
+            connection.execute(
+                "update scoring.grades set grade_without_disputed = %s where run_id = %s and uscc = %s",
+                (grade, run_id, code),
+            )
+    return publish(run_id, on)
 
 
 def objection(filed_on: date | None) -> None:
     """Let A's only open objection be one filed on a day; None: it has none."""
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute("delete from marts.mart_publishing__notices")
         if filed_on:
             connection.execute(
@@ -91,6 +99,27 @@ def test_veto__beginning_and_ending__binds_at_once_and_a_cap_waits():
     assert night(FIRST + 3 * DAY, by_veto("B", "C1")).waiting_count == 1 and published() == "A"
 
 
+def not_rated(code):
+    return NOT_RATED | {"not_rated_reasons": Jsonb([{"code": code, "reason_zh": "原因", "reason_en": "reason"}])}
+
+
+def test_deregistered__mid_quarter__binds_the_next_night_and_not_serving_waits_for_the_list():
+    night(FIRST, {"grade": "AA"})
+    assert night(FIRST + DAY, not_rated("NR_NOT_SERVING")).waiting_count == 1 and published() == "AA"
+    assert night(FIRST + 2 * DAY, not_rated("NR_DEREGISTERED")).change_count == 1 and published() is None
+    assert versions()[-1] == (None, FIRST + 3 * DAY)
+    night(FIRST + 3 * DAY, {"grade": "AA"})  # the register took it back
+    assert published() == "AA"
+
+
+def test_not_serving__with_the_list__leaves_it_with_its_reason():
+    night(FIRST, {"grade": "AA"})
+    night(QUARTER_END, not_rated("NR_NOT_SERVING"))
+    with connect("pc_api") as connection:
+        body = connection.execute("select body from publishing.grade_history where uscc = %s", (A,)).fetchall()[-1][0]
+    assert (body["grade"], body["status_code"], body["reasons"][0]["code"]) == (None, "not_rated", "NR_NOT_SERVING")
+
+
 def test_veto__that_does_not_decide_the_grade__lets_nothing_else_bind():
     night(FIRST, {"grade": "A"})
     loose = {"grade": "B", "caps": Jsonb([{"code": "V6", "effect": "at_most_A", "evidence_ids": []}])}
@@ -100,7 +129,7 @@ def test_veto__that_does_not_decide_the_grade__lets_nothing_else_bind():
 @pytest.mark.parametrize("kind", ["objection_upheld", "repair", "revocation"])
 def test_decision__that_corrects__binds_at_once(kind):
     night(FIRST, {"grade": "B"})
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "insert into marts.mart_publishing__corrections values (%s, %s, 'x', 'X1', %s, %s)",
             (A, kind, FIRST + DAY, FIRST + DAY),
@@ -127,6 +156,7 @@ def test_notice_reply_and_name__mid_quarter__stand_beside_the_grade_that_binds()
     )
     assert [notice["zh"] for notice in body["notices"]] == ["异议处理中"]
     assert run_date == FIRST  # the night that gave the grade
+    assert body["former_names"] == ["测试物业000001"]
     assert night(FIRST + DAY, {"grade": "B", "enterprise_name": "改名物业"}, salt="again").change_count == 0
 
 
@@ -182,3 +212,14 @@ def test_freeze__of_the_night_of_the_list__binds_when_it_ends():
             (Jsonb({"from": "A", "reached": "B", "until": "2027-01-10"}), A, with_freeze.run_id),
         )
     assert night(date(2027, 1, 11), {"grade": "B"}).change_count == 1 and published() == "B"
+
+
+def test_objection__under_a_method_that_freezes_what_is_disputed__holds_back_only_that():
+    narrow = {**RULES, "objections": {**RULES["objections"], "freezes": "what_is_disputed"}}
+    with connect() as connection:
+        connection.execute("update scoring.methods set document = %s", (Jsonb(narrow),))
+    night(FIRST, {"grade": "A"})
+    objection(date(2026, 12, 20))
+    assert night(QUARTER_END, {"grade": "B"}, without={A: "A"}).waiting_count == 1
+    assert night(QUARTER_END + DAY, {"grade": "B"}, without={A: "B"}).waiting_count == 0
+    assert published() == "B"

@@ -7,12 +7,12 @@ import pytest
 from grade_rows import add_run, uscc
 from typer.testing import CliRunner
 
-from cli.main import app
-from publishing import log, signing
-from publishing.api_keys import digest_of
-from publishing.publish import publish
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.cli.main import app
+from property_credit.publishing import log, signing
+from property_credit.publishing.api_keys import digest_of
+from property_credit.publishing.publish import publish
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
 
 CODE = uscc(1)
 
@@ -21,7 +21,9 @@ CODE = uscc(1)
 def run(warehouse_database, monkeypatch, tmp_path):
     monkeypatch.setenv("KEYS_DIR", str(tmp_path / "keys"))
     get_settings.cache_clear()
-    monkeypatch.setattr("cli.publishing_commands._ready", lambda: None)  # the test's warehouse is migrated
+    monkeypatch.setattr(
+        "property_credit.cli.publishing_commands._ready", lambda: None
+    )  # the test's warehouse is migrated
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, list(arguments))
 

@@ -4,14 +4,15 @@ from datetime import date, timedelta
 
 import pytest
 from grade_rows import add_run, make_publishing_marts, uscc
+from own_warehouse import builder
 from psycopg.types.json import Jsonb
 
-from ingestion.feeds import replies as feed
-from publishing import replies
-from publishing.errors import PublishingError
-from publishing.publish import publish
-from publishing.replies import set_reply
-from warehouse.connection import connect
+from property_credit.publishing import replies
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.publish import publish
+from property_credit.publishing.replies import set_reply
+from property_credit.warehouse import own_words
+from property_credit.warehouse.connection import connect
 
 NIGHT = date(2026, 10, 30)
 A, B = uscc(1), uscc(2)
@@ -47,7 +48,7 @@ def marts(warehouse_database):
 
 def decide(kind: str, target: str, *, on: date, code: str = A, known_on: date | None = None) -> None:
     type_code = "complaint" if kind == "objection_upheld" else "public_credit"
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "insert into marts.mart_publishing__corrections values (%s, %s, %s, %s, %s, %s)",
             (code, kind, type_code, target, on, known_on or on),
@@ -55,7 +56,7 @@ def decide(kind: str, target: str, *, on: date, code: str = A, known_on: date | 
 
 
 def notice(kind: str, *, since: date, until: date | None = None, code: str = A) -> None:
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "insert into marts.mart_publishing__notices values (%s, %s, 'N', %s, %s)", (code, kind, since, until)
         )
@@ -83,9 +84,9 @@ def test_status__not_rated_and_serious_dishonesty__say_why():
         "暂不评级",
         [{"code": "SERVICE_MONTHS", "zh": "服务不足", "en": "too short"}],
     )
-    found = bodies(B)[0]
-    assert (found["grade"], found["status_zh"], len(found["basis"])) == (None, "严重失信", 2)
-    assert found["basis"][0] == {
+    body = bodies(B)[0]
+    assert (body["grade"], body["status_zh"], len(body["basis"])) == (None, "严重失信", 2)
+    assert body["basis"][0] == {
         "record_id": "GX1",
         "basis": "第六十条",
         "authority_name": "住建局",
@@ -97,8 +98,8 @@ def test_status__not_rated_and_serious_dishonesty__say_why():
 
 def test_status__only_the_numbers_in_a_reason_change__is_no_new_version():
     def reasons(text):
-        found = [{"code": "SERVICE_MONTHS", "reason_zh": text, "reason_en": text}]
-        return {A: {"grade": None, "status_code": "not_rated", "not_rated_reasons": Jsonb(found)}}
+        why = [{"code": "SERVICE_MONTHS", "reason_zh": text, "reason_en": text}]
+        return {A: {"grade": None, "status_code": "not_rated", "not_rated_reasons": Jsonb(why)}}
 
     night(0, reasons("11.1"))
     assert night(1, reasons("11.2")).change_count == 0
@@ -110,18 +111,18 @@ def test_notices__opened_and_closed__are_versions_that_supersede_but_do_not_corr
     notice("takeover_protection", since=NIGHT, until=NIGHT + timedelta(days=364))
     assert night(1, {A: {}}).change_count == 1
     assert night(2, {A: {}}).change_count == 0
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute("delete from marts.mart_publishing__notices where kind_code = 'objection_open'")
     night(3, {A: {}})
-    found = bodies()
-    assert [[one["zh"] for one in body["notices"]] for body in found] == [
+    versions = bodies()
+    assert [[one["zh"] for one in body["notices"]] for body in versions] == [
         [],
         ["异议处理中", "接管保护期"],
         ["接管保护期"],
     ]
-    assert found[1]["notices"][1]["until"] == "2027-10-29"
-    assert [body["is_correction"] for body in found] == [False, False, False]
-    assert found[2]["supersedes"]["version_no"] == 2
+    assert versions[1]["notices"][1]["until"] == "2027-10-29"
+    assert [body["is_correction"] for body in versions] == [False, False, False]
+    assert versions[2]["supersedes"]["version_no"] == 2
 
 
 @pytest.mark.parametrize("kind", ["objection_upheld", "repair", "revocation"])
@@ -130,11 +131,11 @@ def test_correction__decided_tonight__names_what_it_replaces_even_when_the_grade
     decide(kind, "X1", on=NIGHT + timedelta(days=1))
     report = night(1, {A: {"grade": "B"}, B: {}})
     assert (report.change_count, report.correction_count) == (1, 1)
-    found = bodies()[-1]
-    assert found["is_correction"] and found["correction"]["code"] == kind
-    assert found["correction"]["decided_on"] == "2026-10-31"
-    assert found["supersedes"] == {"version_no": 1, "grade": "B", "status_code": "rated", "valid_from": "2026-10-31"}
-    assert "X1" not in str(found)
+    body = bodies()[-1]
+    assert body["is_correction"] and body["correction"]["code"] == kind
+    assert body["correction"]["decided_on"] == "2026-10-31"
+    assert body["supersedes"] == {"version_no": 1, "grade": "B", "status_code": "rated", "valid_from": "2026-10-31"}
+    assert "X1" not in str(body)
     assert night(2, {A: {"grade": "B"}, B: {}}).change_count == 0  # corrected once
     with connect("pc_publishing") as connection:
         assert connection.execute("select target_id, version_no from publishing.corrections").fetchall() == [("X1", 2)]
@@ -146,9 +147,9 @@ def test_correction__repaired_record__is_nowhere_served_any_more():
     decide("repair", "GX1", on=NIGHT + timedelta(days=1))
     decide("revocation", "GX2", on=NIGHT + timedelta(days=1))
     night(1, {A: {"grade": "B"}})
-    found = bodies()
-    assert [body["status_code"] for body in found] == ["serious_dishonesty", "rated"]
-    assert not any(text in str(found) for text in ("GX1", "GX2", "第六十条", "1号"))
+    versions = bodies()
+    assert [body["status_code"] for body in versions] == ["serious_dishonesty", "rated"]
+    assert not any(text in str(versions) for text in ("GX1", "GX2", "第六十条", "1号"))
     with connect() as connection:
         served = connection.execute(
             "select (select string_agg(document, '') from publishing.lists) "
@@ -204,7 +205,7 @@ def test_reply__too_long_empty_torn_or_of_nobody__is_refused(code, text, says):
 
 def test_reply__of_a_file_and_of_a_command__what_was_filed_later_stands():
     def sent(text: str | None, *, on: date) -> None:
-        with connect("pc_dbt") as connection:
+        with builder() as connection:
             connection.execute("delete from marts.mart_publishing__replies")
             connection.execute("insert into marts.mart_publishing__replies values (%s, %s, %s)", (A, on, text))
 
@@ -221,4 +222,4 @@ def test_reply__of_a_file_and_of_a_command__what_was_filed_later_stands():
 
 def test_personal_numbers__in_a_reply__are_the_same_to_the_feed_and_to_the_desk():
     core = replies._PERSONAL.pattern.removeprefix("(?<![0-9A-Za-z])").removesuffix("(?![0-9A-Za-z])")
-    assert core.startswith("(1[3-9]") and core in feed._PERSONAL
+    assert core.startswith("(1[3-9]") and core in own_words.PERSONAL

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from delivery_world import FIRST, QUICK, fault, fresh_code, outbox, publish_night, received, use_sandbox
 
-from publishing import sandbox, sandbox_process
-from publishing.body import canonical_bytes, sha256
-from publishing.reconcile import reconcile
-from publishing.relay import deliver
-from publishing.subscribers import replay
+from property_credit.publishing.body import canonical_bytes, sha256
+from property_credit.publishing.reconcile import reconcile
+from property_credit.publishing.relay import deliver
+from property_credit.publishing.subscribers import replay
+from simulation import sandbox, sandbox_process
 
 # fault → how often at least the first delivery reached the receiver's store: a slow machine may time out and repeat one
 # (test_publishing_relay has exit_after_storing)
@@ -35,9 +35,9 @@ def sandbox_home(tmp_path_factory):
 
 @pytest.fixture
 def url(sandbox_home, warehouse_database, monkeypatch):
-    with sandbox_process.running(sandbox_home) as found:
+    with sandbox_process.running(sandbox_home) as address:
         use_sandbox(monkeypatch, sandbox_home)
-        yield found
+        yield address
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,5 +106,5 @@ def test_sandbox__unsigned_or_altered_delivery__is_refused_once_it_knows_the_key
     answer = httpx.post(f"{url}/v1/grades", content=body, headers=headers)
     assert answer.status_code == 401 and "signature" in answer.json()["detail"]
     assert [key for key, _, _ in received(url, code)] == [f"tendering/{code}/1"]
-    found = reconcile("tendering", FIRST)
-    assert not found.missing and not found.different and not found.out_of_order
+    report = reconcile("tendering", FIRST)
+    assert not report.missing and not report.different and not report.out_of_order

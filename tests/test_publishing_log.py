@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from publishing import log, merkle, signing
-from publishing.errors import PublishingError
-from publishing.publish import publish
-from publishing.verify import UnreadableError, VerificationError, verify_file
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.publishing import log, merkle, service, signing
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.publish import publish
+from property_credit.publishing.verify import UnreadableError, VerificationError, verify_file
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
 
 NIGHT = date(2026, 10, 30)
 CODES = [uscc(n) for n in range(5)]
@@ -47,8 +47,13 @@ def public_keys() -> list[dict]:
         return signing.registered_keys(connection)
 
 
+def brought() -> log.Keys:
+    """What a file brings about keys, as the API adds it."""
+    return service.Service().keys_file()
+
+
 def heads() -> list[dict]:
-    return rows("select * from publishing.lists order by tree_size, list_id")
+    return rows("select * from publishing.lists order by head_index")
 
 
 def hashes() -> list[bytes]:
@@ -66,12 +71,12 @@ def saved(tmp_path, content: dict):
 
 
 def list_file(list_id: str = "2026-Q4") -> dict:
-    return log.list_file(rows("select * from publishing.lists where list_id = %s", list_id)[0], public_keys())
+    return log.list_file(rows("select * from publishing.lists where list_id = %s", list_id)[0], brought())
 
 
 def inclusion_file(code: str = CODES[2]) -> dict:
     leaf = rows("select leaf_index, entry from publishing.log_leaves where uscc = %s order by leaf_index limit 1", code)
-    return log.inclusion_file(leaf[0], heads()[-1], tree(), public_keys())
+    return log.inclusion_file(leaf[0], heads()[-1], tree(), brought())
 
 
 def verify(tmp_path, content: dict, key: int = 0):
@@ -90,8 +95,8 @@ def test_root__from_subtrees_and_new_leaves__is_the_trees(before, added):
 def test_list__as_published__is_verified_with_a_public_key_alone(keys, tmp_path):
     publish_night(0)
     publish_night(1, "AA", CODES[:2])
-    found = verify(tmp_path, list_file())
-    assert "2026-Q4" in found.said_en and "5 entries" in found.said_en
+    verified = verify(tmp_path, list_file())
+    assert "2026-Q4" in verified.said_en and "5 entries" in verified.said_en
     assert [head["list_id"] for head in heads()] == ["publication-1", "2026-Q4", "publication-2"]
     assert "2 entries" in verify(tmp_path, list_file("publication-2")).said_en
     assert "version 1 (A from 2026-10-31)" in verify(tmp_path, inclusion_file()).said_en
@@ -159,7 +164,7 @@ def test_log__rewritten_by_us__cannot_be_made_consistent_with_a_saved_head(keys,
     publish_night(0)
     saved_head = heads()[0]
     publish_night(1, "AA")
-    honest = log.consistency_file(saved_head, heads()[-1], tree(), public_keys())
+    honest = log.consistency_file(saved_head, heads()[-1], tree(), brought())
     assert "changed none" in verify(tmp_path, honest).said_en
     forged = [merkle.leaf_hash(b"forged"), *hashes()[1:]]
     with connect("pc_publishing") as connection:
@@ -168,7 +173,7 @@ def test_log__rewritten_by_us__cannot_be_made_consistent_with_a_saved_head(keys,
     head = {**json.loads(newest["head"]), "root": merkle.PublishedTree(forged).root().hex()}
     newest["head"], newest["head_signature"] = json.dumps(head), key.sign(signing.canonical(head))
     with pytest.raises(VerificationError, match="consistency proof does not hold"):
-        verify(tmp_path, log.consistency_file(saved_head, newest, merkle.PublishedTree(forged), public_keys()))
+        verify(tmp_path, log.consistency_file(saved_head, newest, merkle.PublishedTree(forged), brought()))
 
 
 @pytest.mark.parametrize("part", ["entry", "leaf_index", "proof"])
@@ -218,6 +223,8 @@ def test_keys__forged_step__is_not_trusted(keys, tmp_path):
         signing.rotate(connection, reason="yearly")
     publish_night(1, "AA")
     content = list_file("publication-2")
+    content["roots"] = []
+    verify(tmp_path, content, 0)
     content["keys"][1]["previous_signature"] = content["keys"][1]["signature"]
     with pytest.raises(VerificationError, match="nothing ties it"):
         verify(tmp_path, content, 0)

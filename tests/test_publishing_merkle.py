@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publishing.merkle import EMPTY_ROOT, ProofError, PublishedTree, check_consistency, check_inclusion, leaf_hash
+from property_credit.publishing.merkle import (
+    EMPTY_ROOT,
+    ProofError,
+    PublishedTree,
+    check_consistency,
+    check_inclusion,
+    leaf_hash,
+)
 
 # the reference vectors of certificate transparency (RFC 6962, whose tree RFC 9162 keeps): eight leaves
 ENTRIES = [bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]

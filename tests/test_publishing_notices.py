@@ -14,12 +14,13 @@ import psycopg
 import pytest
 from delivery_world import QUICK, fault, fresh_code, outbox, publish_night, use_sandbox
 
-from publishing import recipients, sandbox_process, subscribers
-from publishing.errors import PublishingError
-from publishing.notices import queue_notices
-from publishing.reconcile import reconcile
-from publishing.relay import deliver, deliver_all
-from warehouse.connection import connect
+from property_credit.publishing import recipients, subscribers
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.notices import queue_notices
+from property_credit.publishing.reconcile import reconcile
+from property_credit.publishing.relay import deliver, deliver_all
+from property_credit.warehouse.connection import connect
+from simulation import sandbox_process
 
 NIGHT = date(2026, 10, 31)
 RAISED_AT = datetime(2026, 10, 31, 2, 5, tzinfo=UTC)
@@ -175,24 +176,24 @@ def test_queue__two_at_once__each_notice_has_one_place(two):
     for thread in threads:
         thread.join()
     with connect() as connection:
-        found = connection.execute("select notice_id from publishing.outbox").fetchall()
-    assert sorted(row[0] for row in found) == sorted(told)
+        queued = connection.execute("select notice_id from publishing.outbox").fetchall()
+    assert sorted(row[0] for row in queued) == sorted(told)
 
 
 def test_queue__killed_before_its_commit__leaves_the_notice_waiting(two):
     notice = tell()
     with connect() as connection:  # holds the outbox, so that the killed process stands right before it
         connection.execute("lock table publishing.outbox in access exclusive mode")
-        code = "from publishing.notices import queue_notices; queue_notices()"
+        code = "from property_credit.publishing.notices import queue_notices; queue_notices()"
         process = subprocess.Popen([sys.executable, "-c", code])
         waiting = "select pid from pg_locks where not granted and relation = 'publishing.outbox'::regclass"
         with connect(autocommit=True) as other:
-            while (found := other.execute(waiting).fetchone()) is None:
+            while (pid := other.execute(waiting).fetchone()) is None:
                 assert process.poll() is None
                 time.sleep(0.02)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            other.execute("select pg_terminate_backend(%s, 10000)", found)  # its server side dies with it
+            other.execute("select pg_terminate_backend(%s, 10000)", pid)  # its server side dies with it
     assert holders() == {}
     assert queue_notices().queued_count == 1
     assert holders() == {notice: "supervision"}

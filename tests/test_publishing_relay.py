@@ -12,15 +12,17 @@ import httpx
 import pytest
 from grade_rows import add_run, by_veto, uscc
 
-from publishing import messages, sandbox_process, signing
-from publishing.body import canonical_bytes, sha256
-from publishing.circuit import CircuitPolicy
-from publishing.errors import PublishingError
-from publishing.publish import publish
-from publishing.relay import RetryPolicy, deliver
-from publishing.subscribers import replay
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.publishing import messages, sending, signing
+from property_credit.publishing.body import canonical_bytes, sha256
+from property_credit.publishing.circuit import CircuitPolicy
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.publish import publish
+from property_credit.publishing.relay import RetryPolicy, deliver
+from property_credit.publishing.sending import sandbox_address
+from property_credit.publishing.subscribers import replay
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from simulation import sandbox_process
 
 FIRST = date(2026, 10, 30)
 A, B, C = uscc(1), uscc(2), uscc(3)
@@ -36,7 +38,7 @@ QUICK = RetryPolicy(
 @pytest.fixture
 def sandbox_home(warehouse_database, monkeypatch, tmp_path):
     """A DATA_DIR of its own for the sandbox; the warehouse stays where the session's server runs."""
-    monkeypatch.setattr(sandbox_process, "address", lambda _data_dir, read=sandbox_process.address: read(tmp_path))
+    monkeypatch.setattr(sending, "sandbox_address", lambda _data_dir: sandbox_address(tmp_path))
     return tmp_path
 
 
@@ -52,8 +54,8 @@ def publish_night(day: int, grades: dict[str, str]) -> None:
 
 
 def received(url: str) -> list[tuple[str, str, int]]:
-    found = httpx.get(f"{url}/received", timeout=60, trust_env=False).json()["received"]
-    return [(row["idempotency_key"], row["body"]["grade"], row["post_count"]) for row in found]
+    rows = httpx.get(f"{url}/received", timeout=60, trust_env=False).json()["received"]
+    return [(row["idempotency_key"], row["body"]["grade"], row["post_count"]) for row in rows]
 
 
 def fault(url: str, kind: str, **more) -> None:
@@ -117,7 +119,7 @@ def test_deliver__passing_fault__retried_and_stored_once(sandbox, kind, posts_st
 def test_deliver__sandbox_killed_after_storing__restarted_it_knows_the_delivery(sandbox_home):
     publish_night(0, {A: "A", B: "B"})
     process = sandbox_process.start(sandbox_home)
-    fault(sandbox_process.address(sandbox_home), "exit_after_storing")
+    fault(sandbox_address(sandbox_home), "exit_after_storing")
     assert deliver(policy=QUICK).delivered_count == 0
     assert process.wait(timeout=30) == 9
     with sandbox_process.running(sandbox_home) as url:
@@ -129,7 +131,7 @@ def test_deliver__relay_killed_while_it_waits_for_the_receipt__rerun_stores_noth
     publish_night(0, {A: "A", B: "B"})
     fault(sandbox, "slow", seconds=60)
     child = subprocess.Popen(
-        [sys.executable, "-c", "from publishing.relay import deliver; deliver()"],
+        [sys.executable, "-c", "from property_credit.publishing.relay import deliver; deliver()"],
         env={**os.environ, "TENDERING_URL": sandbox},
     )
     deadline = time.monotonic() + 60
@@ -189,7 +191,11 @@ def test_deliver__wrong_token__rows_wait_and_the_report_says_why(sandbox_home, m
 
 def test_deliver__two_relays_at_once__each_row_posted_once(sandbox):
     publish_night(0, {uscc(n): "A" for n in range(30)})
-    command = [sys.executable, "-c", "from publishing.relay import deliver; print(deliver().delivered_count)"]
+    command = [
+        sys.executable,
+        "-c",
+        "from property_credit.publishing.relay import deliver; print(deliver().delivered_count)",
+    ]
     children = [
         subprocess.Popen(command, env={**os.environ, "TENDERING_URL": sandbox}, stdout=subprocess.PIPE, text=True)
         for _ in range(2)

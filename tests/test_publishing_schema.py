@@ -13,10 +13,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from publishing import api, api_keys, service
-from publishing.models import EXAMPLE_USCC
-from publishing.publish import publish
-from warehouse.connection import connect
+from property_credit.publishing import api, api_keys, service
+from property_credit.publishing.models import EXAMPLE_USCC
+from property_credit.publishing.publish import publish
+from property_credit.warehouse.connection import connect
 
 NIGHT = date(2026, 10, 31)
 schema = schemathesis.openapi.from_asgi("/openapi.json", api.app)

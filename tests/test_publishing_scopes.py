@@ -8,12 +8,12 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from grade_rows import add_run, uscc
 
-from publishing import api, api_keys, service
-from publishing.access import Access, AccessLog
-from publishing.errors import PublishingError
-from publishing.publish import publish
-from warehouse.business_date import arrival
-from warehouse.connection import connect
+from property_credit.publishing import api, api_keys, service
+from property_credit.publishing.access import Access, AccessLog
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.publish import publish
+from property_credit.warehouse.business_date import arrival
+from property_credit.warehouse.connection import connect
 
 NIGHT = date(2026, 10, 31)
 MINE, OTHER = uscc(1), uscc(2)
@@ -38,6 +38,9 @@ ALLOWED = {
     "/v1/enterprises/{uscc}": SEES_MINE - {"tendering", "department"},
     "/v1/lists": EVERYBODY,
     "/v1/lists/{period}": EVERYBODY,
+    "/v1/lists/{period}/files": EVERYBODY,
+    "/v1/grades/{uscc}/certificate": SEES_MINE,
+    "/v1/certificates": SEES_MINE,
     "/v1/log/heads": EVERYBODY,
     "/v1/log/inclusion/{uscc}": SEES_MINE,
     "/v1/log/consistency": EVERYBODY,
@@ -70,24 +73,26 @@ def key_for(who: str, **more) -> api_keys.IssuedKey:
 
 def concrete(route: str) -> str:
     path = route.format(uscc=MINE, period="2026-Q4", version="2026.1")
+    if route.endswith("certificates"):
+        return f"{path}?codes={MINE}"
     return f"{path}?first=2" if route.endswith("consistency") else path
 
 
 def test_routes__all__are_in_the_table_of_scopes():
     routes = {route.path for route in api.app.routes if isinstance(route, APIRoute)} | {"/openapi.json"}
-    for router in (api.api_grades.router, api.api_lists.router):
+    for router in (api.api_grades.router, api.api_lists.router, api.api_proofs.router):
         routes |= {route.path for route in router.routes}
     assert routes == set(ALLOWED) | OPEN
 
 
 def test_scopes__every_key_on_every_route__is_what_the_table_says(client):
-    found = {}
+    statuses = {}
     for who in KEYS:
         headers = bearer(key_for(who).text)
         for route in ALLOWED:
-            found[who, route] = client.get(concrete(route), headers=headers).status_code
+            statuses[who, route] = client.get(concrete(route), headers=headers).status_code
     wanted = {(who, route): 200 if who in ALLOWED[route] else 403 for who in KEYS for route in ALLOWED}
-    assert found == wanted
+    assert statuses == wanted
     for route in ALLOWED:
         assert client.get(concrete(route)).status_code == 401
         assert client.get(concrete(route), headers=bearer("pc_00000000_nobody")).status_code == 401
@@ -107,8 +112,8 @@ def test_scopes__a_second_time_from_memory__are_the_same(client, max_age):
 def test_department__gets_its_fields_and_no_other(client):
     headers = bearer(key_for("department").text)
     for path, name in ((f"/v1/grades/{MINE}", "grade"), ("/v1/grades", "grades"), ("/v1/grades/changes", "changes")):
-        found = client.get(path, headers=headers).json()[name]
-        for grade in found if isinstance(found, list) else [found]:
+        body = client.get(path, headers=headers).json()[name]
+        for grade in body if isinstance(body, list) else [body]:
             assert set(grade) == {"uscc", "grade", "valid_from"}
 
 
@@ -173,7 +178,7 @@ def test_key__rotated__both_work_for_the_grace_and_have_the_same_rights(client):
         ({"scope": "enterprise"}, "--uscc"),
         ({"scope": "department"}, "--fields"),
         ({"scope": "tendering", "uscc": MINE}, "--uscc belongs"),
-        ({"scope": "enterprise", "uscc": "1" * 18}, "check digit"),
+        ({"scope": "enterprise", "uscc": "1" * 18}, "placeholder"),
         ({"scope": "department", "fields": ["score"]}, "unknown fields score"),
         ({"scope": "regulator", "region_code": "包头"}, "6 digits"),
         ({"scope": "tendering", "days": 0}, "at least 1"),
@@ -198,7 +203,7 @@ def test_rate_limit__spent__is_429_with_the_time_to_wait(client, max_age):
 
 def test_access_log__every_access__is_written_and_cannot_be_changed(client):
     issued = key_for("tendering")
-    client.get(f"/v1/grades/{MINE}?as_of=2026-11-15", headers=bearer(issued.text))
+    client.get(f"/v1/grades/{MINE}?as_of=2026-11-01", headers=bearer(issued.text))
     client.get("/v1/grades/%00", headers=bearer(issued.text))
     client.get("/v1/lists")
     service.service().log.flush()
@@ -207,7 +212,7 @@ def test_access_log__every_access__is_written_and_cannot_be_changed(client):
             "select key_id, path, status from publishing.access_log order by logged_at"
         ).fetchall()
     assert rows == [
-        (issued.key_id, f"/v1/grades/{MINE}?as_of=2026-11-15", 200),
+        (issued.key_id, f"/v1/grades/{MINE}?as_of=2026-11-01", 200),
         (issued.key_id, "/v1/grades/%00", 422),
         (None, "/v1/lists", 401),
     ]
@@ -256,7 +261,7 @@ def test_access_log__ends_while_the_database_is_away__says_how_many_answers_are_
 
 
 def test_access_log__more_waits_than_it_holds__takes_no_more_requests(monkeypatch):
-    monkeypatch.setattr("publishing.access.LOG_CAPACITY", 2)
+    monkeypatch.setattr("property_credit.publishing.access.LOG_CAPACITY", 2)
     log = AccessLog(lambda _entries: None)
     monkeypatch.setattr(log, "_thread", object())  # nobody writes
     assert not log.is_full

@@ -8,13 +8,14 @@ import httpx
 import pytest
 from delivery_world import QUICK, fault, fresh_code, outbox, publish_night, received, use_sandbox
 
-from publishing import sandbox_process, subscribers
-from publishing.circuit import Circuit, CircuitPolicy
-from publishing.errors import PublishingError
-from publishing.reconcile import reconcile
-from publishing.relay import deliver, deliver_all
-from publishing.sandbox_process import folder
-from warehouse.connection import connect
+from property_credit.publishing import subscribers
+from property_credit.publishing.circuit import Circuit, CircuitPolicy
+from property_credit.publishing.errors import PublishingError
+from property_credit.publishing.reconcile import reconcile
+from property_credit.publishing.relay import deliver, deliver_all
+from property_credit.warehouse.connection import connect
+from simulation import sandbox_process
+from simulation.sandbox_process import folder
 
 NIGHT = date(2026, 10, 31)
 NOBODY = "http://127.0.0.1:9"
@@ -174,13 +175,13 @@ def test_reconcile__receiver_lost_changed_or_invented_a_delivery__says_which_and
             (f"tendering/{kept}/9", kept),
         )
     store.close()
-    found = reconcile("tendering", NIGHT)
-    assert (found.missing, found.different, found.unknown) == (
+    report = reconcile("tendering", NIGHT)
+    assert (report.missing, report.different, report.unknown) == (
         (f"tendering/{lost}/1",),
         (f"tendering/{changed}/1",),
         (f"tendering/{kept}/9",),
     )
-    assert "1 missing" in found.summary()
+    assert "1 missing" in report.summary()
     reconcile("tendering", NIGHT)
     with connect() as connection:
         assert connection.execute("select count(*) from publishing.reconciliations").fetchone() == (2,)
@@ -194,6 +195,6 @@ def test_reconcile__receiver_lost_changed_or_invented_a_delivery__says_which_and
 
 def test_reconcile__receiver_away__is_a_problem_and_no_difference(two):
     add(NOBODY)
-    found = reconcile("department", NIGHT)
-    assert not found.is_clean and "not compared" in found.summary() and not found.missing
+    report = reconcile("department", NIGHT)
+    assert not report.is_clean and "not compared" in report.summary() and not report.missing
     assert outbox() == {}

@@ -1,6 +1,7 @@
 """The pages in a real browser: from the region down to evidence, search, keyboard, axe, print, sign-in, download."""
 
 import contextlib
+import json
 import os
 import socket
 import threading
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 from region_pages import NIGHT
 
-from scorecards import notices, printing, public, readers
-from scorecards import service as pages_service
+from property_credit.scorecards import months, notices, printing, public, readers
+from property_credit.scorecards import service as pages_service
 
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1200, "height": 900}
 
@@ -82,6 +83,8 @@ def sample_of(region):
         "directory": region.folder / "area/150200.enterprises.html",
         "enterprise": enterprise,
         "notice": notices.half_year_notice("2026H2", "150200"),
+        "compare": region.folder / "compare.html",
+        "history": street.with_suffix(".history.html"),
     }
 
 
@@ -124,15 +127,15 @@ def test_search__enterprise_community_and_code__by_keyboard_alone(browser, regio
             if page.evaluate("document.activeElement.id") == "q":
                 break
         page.keyboard.type(enterprise.stem[:12])
-        page.wait_for_selector("#found a")
+        page.wait_for_selector("#results a")
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/enterprise/{enterprise.stem}.html")
         page.focus("#q")
         page.keyboard.type("街道")
-        page.wait_for_selector("#found li")
-        assert "街道" in page.locator("#found a").first.inner_text()
+        page.wait_for_selector("#results li")
+        assert "街道" in page.locator("#results a").first.inner_text()
         page.fill("#q", "没有这样的名字")
-        assert page.locator("#found").inner_text() == "没有找到"
+        assert page.locator("#results").inner_text() == "没有找到"
         assert page.troubles == []
 
 
@@ -195,7 +198,7 @@ def test_print__region_page__numbered_pages_in_chinese_with_its_fonts(browser, r
 
 
 def test_print__no_browser__says_what_to_install(region, monkeypatch):
-    from scorecards.errors import ScorecardError
+    from property_credit.scorecards.errors import ScorecardError
 
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     with pytest.raises(ScorecardError, match="apt-get install chromium fonts-noto-cjk"):
@@ -227,11 +230,178 @@ def test_sign_in__district_reader__sees_its_pages_downloads_excel_and_nothing_be
             page.click(".downloads >> text=PDF")
         assert Path(waited.value.path()).read_bytes()[:5] == b"%PDF-"
         page.fill("#q", "青山区")
-        expect(page.locator("#found")).to_have_text("没有找到")
-        assert page.troubles == []
+        expect(page.locator("#results")).to_have_text("没有找到")
+        page.goto(served + "/2026-10/compare.html?left=2026-10/150203")
+        expect(page.locator("#compare-note")).to_contain_text("甲：昆都仑区")
+        expect(page.locator("form.month option").first).to_have_text("2026-10")
+        page.goto(served + "/index.html")
+        page.click("text=2026年10月")
+        assert page.url.endswith("/2026-10/area/150203.html") and page.troubles == []
         answer = page.goto(served + "/2026-10/area/150204.html")
         assert answer.status == 403 and "不在您的地区范围内" in page.content()
         page.goto(served + "/sign-out")
         page.click("button")
         page.wait_for_url("**/sign-in")
         assert page.goto(served + "/2026-10/area/150203.html").url.endswith("/sign-in")
+
+
+QUESTIONS = {  # of a regulator, from the city's first screen: what is clicked, and what answers
+    "what changed": ([], ".tile .big >> nth=0"),
+    "why": ([], "#why + p"),
+    "what is behind": ([], "#behind + ul li >> nth=0"),
+    "whom to call": ([], '#call + ul a[href^="tel:"] >> nth=0'),
+    "which targets are missed": (['.contents a[href="#kpis"]'], '[aria-labelledby="kpis"] tbody tr >> nth=0'),
+    "which areas lack committees": (
+        ['.contents a[href="#kpis"]', 'a[href$=".targets.html#owners_committee_ratio"]'],
+        "#owners_committee_ratio",
+    ),
+    "whose complaint waits longest": (['a[href="#supervision"] >> nth=0'], "#escalations ~ table tbody code >> nth=0"),
+    "which communities are hot": (['.contents a[href="#hot"]', "#hot ~ table tbody th a >> nth=0"], "details.ev[open]"),
+    "why a firm lost points": (
+        ['a[href$=".enterprises.html"] >> nth=0', "main tbody th a >> nth=0", '.contents a[href="#market"]'],
+        '[aria-labelledby="market"] .points .icode >> nth=0',
+    ),
+    "what a figure means": ([".tile a.d >> nth=0"], "div:target dt"),
+    "which district has most complaints": (
+        ['.contents a[href="#complaints"]', "#by-complaints thead th:nth-child(2) .sort"],
+        '#by-complaints tr:first-child [data-figure^="complaints.count/"]',
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_questions__of_a_regulator__answered_in_three_clicks_by_keyboard(browser, region, size):
+    from playwright.sync_api import expect
+
+    with tab(browser, size) as page:
+        for question, (way, answer) in QUESTIONS.items():
+            assert len(way) <= 3, question
+            page.goto("about:blank")
+            page.goto((region.folder / "area/150200.html").as_uri())
+            for step in way:
+                link = page.locator(step).first
+                target = link.evaluate("(it) => it.href ?? ''")
+                link.focus()
+                expect(link).to_be_focused()
+                page.keyboard.press("Enter")
+                if target:  # a jump within the page also takes the focus away: it must be over before the next step
+                    page.wait_for_url(target)
+            page.locator(answer).first.wait_for(state="visible", timeout=5_000)
+            if not way and size is DESK:
+                box = page.locator(answer).first.bounding_box()
+                assert box["y"] + box["height"] <= DESK["height"], f"{question}: below the first screen"
+        assert page.troubles == []
+
+
+def test_phone__every_kind_of_page__folds_to_eight_thousand_pixels_and_its_targets_can_be_touched(browser, region):
+    """What stands in a sentence may be smaller (WCAG 2.2, 2.5.8); what stands alone is 24 px high and wide."""
+    small = """() => [...document.querySelectorAll("main :is(a, button, summary, select, input)")].filter((one) => {
+        const box = one.getBoundingClientRect();
+        const alone = !one.closest("p, li, figcaption, h1, h2, h3, small, dd, .crumbs");
+        return box.width && alone && (box.height < 23.5 || box.width < 23.5);
+    }).map((one) => one.outerHTML.slice(0, 120))"""
+    with tab(browser, PHONE) as page:
+        for kind, path in sample_of(region).items():
+            page.goto(path.as_uri())
+            if kind not in ("definitions", "directory"):
+                assert page.evaluate("document.documentElement.scrollHeight") <= 8_000, kind
+            assert page.evaluate(small) == [], kind
+            page.evaluate("for (const one of document.querySelectorAll('details.part')) one.open = true")
+            assert page.evaluate(small) == [], kind
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{kind}: {wide} px too wide once unfolded"
+
+
+def test_table__sorted_filtered_and_taken_away__holds_what_is_shown_without_a_network(browser, region, tmp_path):
+    with tab(browser) as page:
+        page.goto((region.folder / "area/150200.enterprises.html").as_uri())
+        rows = page.locator("main tbody tr")
+        count = rows.count()
+        page.select_option("main .tools select >> nth=0", "AA")
+        shown = page.locator("main tbody tr:visible")
+        assert 0 < shown.count() < count
+        page.focus("thead th:nth-child(4) .sort")
+        page.keyboard.press("Enter")
+        scores = shown.locator('[data-figure^="enterprise.score/"]').evaluate_all(
+            "all => all.map(one => +one.dataset.value)"
+        )
+        assert scores == sorted(scores, reverse=True) and page.get_attribute("thead th:nth-child(4)", "aria-sort")
+        with page.expect_download() as waited:
+            page.click("main .tools >> text=CSV")
+        waited.value.save_as(tmp_path / "table.csv")
+        lines = (tmp_path / "table.csv").read_text("utf-8-sig").splitlines()
+        assert len(lines) == 1 + shown.count() and all(",AA," in line for line in lines[1:])
+        with page.expect_download() as waited:
+            page.click("main .tools >> text=JSON")
+        waited.value.save_as(tmp_path / "table.json")
+        said = json.loads((tmp_path / "table.json").read_text("utf-8"))
+        assert said["edition"] == region.report.edition_id and said["rows"] == shown.count()
+        score = next(one for one in said["figures"] if one["code"] == "enterprise.score")
+        assert "每项得分只舍入一次" in score["definition"] and score["source"] == "scoring.grades.score"
+        page.goto((region.folder / "area/150200.html").as_uri())
+        with page.expect_download() as waited:
+            page.click("figure .tools >> text=CSV >> nth=0")
+        waited.value.save_as(tmp_path / "chart.csv")
+        assert "complaints.count,150200@2026-10," in (tmp_path / "chart.csv").read_text("utf-8-sig")
+        assert page.troubles == []
+
+
+def test_compare__a_district_and_the_city__side_by_side_with_their_difference(browser, region):
+    with tab(browser) as page:
+        page.goto((region.folder / "area/150203.html").as_uri())
+        page.click(".downloads >> text=比较")
+        page.select_option("[name=right-area]", "150200")
+        page.wait_for_function("document.querySelector('#compare-note').textContent.includes('乙：包头市')")
+        row = page.locator("#compare-table tbody tr", has_text="每千户月诉求量").first
+        one, other = (
+            Decimal(page.evaluate(f"areaFigures['2026-10/{code}'].values['complaints.rate'].value"))
+            for code in ("150203", "150200")
+        )
+        cells = row.locator("td").all_inner_texts()
+        assert cells[:2] == [f"{one:.2f}", f"{other:.2f}"]
+        word = "▲ 多" if other > one else "▼ 少"
+        assert cells[2].startswith(word) and f"{abs(other - one):.2f}" in cells[2]
+        assert page.troubles == []
+
+
+def test_months__the_menu__leads_to_the_same_page_of_another_month(browser, region):
+    import shutil
+
+    other = region.folder.parent / "2026-09"
+    shutil.copytree(region.folder, other)
+    try:
+        months.write(region.folder.parent)
+        with tab(browser) as page:
+            page.goto((region.folder / "area/150203.html").as_uri())
+            page.select_option("#month", "2026-09")
+            page.wait_for_url("**/2026-09/area/150203.html")
+            page.select_option("#month", "")
+            page.wait_for_url("**/index.html")
+            assert page.locator('[aria-labelledby="months"] li a').all_inner_texts() == ["2026年10月", "2026年9月"]
+            assert page.troubles == []
+    finally:
+        shutil.rmtree(other)
+        months.write(region.folder.parent)
+
+
+def test_public__a_resident__looks_up_a_community_and_reads_what_the_grade_means(browser, region, tmp_path):
+    folder, _ = public.build_public(NIGHT, tmp_path / "public")
+    name, district, manager, _, grade = (folder / "communities.csv").read_text("utf-8-sig").splitlines()[1].split(",")
+    for size in (DESK, PHONE):
+        with tab(browser, size) as page:
+            page.goto((folder / "index.html").as_uri())
+            page.fill("#q", name)
+            answer = page.locator(".answer li").first
+            answer.wait_for()
+            said = answer.inner_text()
+            assert (
+                name in said and district in said and (manager or "目前没有") in said and (grade or "没有等级") in said
+            )
+            assert "不是一时偶然" in page.locator("#meaning + dl").inner_text()
+            assert "提出异议" in page.locator("#object + ol").inner_text()
+            page.fill("#q", "没有这样的小区")
+            assert "按旗县区查找" in page.locator(".answer").inner_text()
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            page.click("text=昆都仑区")
+            assert page.locator("tbody tr").count() > 0 and page.troubles == []
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

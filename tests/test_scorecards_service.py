@@ -3,16 +3,20 @@
 import json
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
+import pyotp
 import pytest
 from fastapi.testclient import TestClient
 
-from scorecards import access, readers
-from scorecards import service as pages_service
-from scorecards.errors import ScorecardError
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.scorecards import access, readers
+from property_credit.scorecards import service as pages_service
+from property_credit.scorecards.errors import ScorecardError
+from property_credit.warehouse import serving, sign_in
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
 
 MONTH = "2026-10"
 REGION, CITY = "150000", "150200"
@@ -86,16 +90,16 @@ def expected(reader, places):
     area = {"自治区": REGION, "盟市": CITY, "旗县区": places["district"], "街道": places["street"]}[reader]
     above = [REGION, CITY, places["district"], places["street"]]
     lowest = above.index(area)
-    found = {f"area/{code}.html": index >= lowest for index, code in enumerate(above)}
-    found[f"area/{places['other_district']}.html"] = reader in ("自治区", "盟市")
-    found[f"area/{places['other_street']}.html"] = reader in ("自治区", "盟市")
-    found[f"area/{places['sibling_street']}.html"] = reader != "街道"
-    found[f"enterprise/{places['of_street']}.html"] = True
-    found[f"enterprise/{places['inside']}.html"] = True if reader != "街道" else None
-    found[f"enterprise/{places['outside']}.html"] = (
+    may_open = {f"area/{code}.html": index >= lowest for index, code in enumerate(above)}
+    may_open[f"area/{places['other_district']}.html"] = reader in ("自治区", "盟市")
+    may_open[f"area/{places['other_street']}.html"] = reader in ("自治区", "盟市")
+    may_open[f"area/{places['sibling_street']}.html"] = reader != "街道"
+    may_open[f"enterprise/{places['of_street']}.html"] = True
+    may_open[f"enterprise/{places['inside']}.html"] = True if reader != "街道" else None
+    may_open[f"enterprise/{places['outside']}.html"] = (
         True if reader in ("自治区", "盟市") else None if reader == "街道" else False
     )
-    return {path: allowed for path, allowed in found.items() if allowed is not None}
+    return {path: allowed for path, allowed in may_open.items() if allowed is not None}
 
 
 @pytest.mark.parametrize("reader", ["自治区", "盟市", "旗县区", "街道"])
@@ -213,19 +217,118 @@ def test_sign_in__wrong_password_unknown_name_and_forged_form__are_refused(servi
 def test_sign_in__too_many_wrong_passwords__have_to_wait_even_with_the_right_one(service, passwords):
     client = client_of(service)
     token = token_in(client.get("/sign-in").text)
-    for _ in range(pages_service.TRIES["name"]):
+    for _ in range(sign_in.TRIES["name"]):
         assert client.post("/sign-in", data={"name": "盟市", "password": "x" * 12, "token": token}).status_code == 401
     answer = client.post("/sign-in", data={"name": "盟市", "password": passwords["盟市"], "token": token})
     assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
 
 
-def test_tries__of_one_office_behind_one_address__do_not_lock_its_neighbours_out_before_fifty():
-    tries, address = pages_service.Tries(), ("address", "10.0.0.1")
-    for number in range(pages_service.TRIES["address"]):
-        assert tries.wait_seconds(("name", "somebody else"), address) == 0
-        tries.add(("name", f"reader {number // 5}"), address)
-    assert tries.wait_seconds(("name", "reader 0"), ("address", "10.0.0.2")) > 0
-    assert tries.wait_seconds(("name", "somebody else"), address) > 0
+def test_tries__of_a_whole_office_behind_one_address__lock_no_neighbour_out():
+    tries, address = sign_in.Tries(), "10.0.0.1"
+    for number in range(200):
+        tries.begin(f"reader {number // 6}", address)
+    assert tries.begin("reader 0", address) > 0
+    assert tries.begin("somebody else", address) == 0
+
+
+def test_tries__of_strangers__do_not_lock_a_reader_out_of_its_own_place():
+    tries = sign_in.Tries()
+    assert tries.begin("盟市", "10.0.0.1") == 0
+    tries.succeeded("盟市", "10.0.0.1")
+    waits = [tries.begin("盟市", f"10.9.0.{number}") for number in range(60)]
+    assert waits.count(0) == sign_in.TRIES["name everywhere"]
+    assert tries.begin("盟市", "10.0.0.1") == 0 and tries.begin("盟市", "10.0.0.2") > 0
+
+
+def test_tries__of_made_up_names__take_no_more_memory_than_they_may(monkeypatch):
+    monkeypatch.setattr(sign_in, "MOST_NAMES", 50)
+    tries = sign_in.Tries()
+    for number in range(500):
+        tries.begin(f"made up {number}", "10.0.0.1")
+    assert len(tries._begun) <= 52
+
+
+def test_sign_in__fifteen_wrong_passwords_at_once__five_are_looked_at(service, region, places):
+    readers.add("并发", places["street"])
+    client = client_of(service)
+    token = token_in(client.get("/sign-in").text)
+    cookie = client.cookies["scorecards"]
+
+    def guess(number):
+        other = client_of(service)
+        other.cookies.set("scorecards", cookie)
+        return other.post(
+            "/sign-in", data={"name": "并发", "password": f"guess {number:012}", "token": token}
+        ).status_code
+
+    with ThreadPoolExecutor(15) as threads:
+        answers = list(threads.map(guess, range(15)))
+    assert (answers.count(401), answers.count(429)) == (5, 10)
+
+
+def test_forwarded_address__counts_from_a_named_proxy_only(service, monkeypatch, region):
+    seen = []
+    monkeypatch.setattr(sign_in.Tries, "begin", lambda _self, _name, address: seen.append(address) or 60)
+
+    def ask(proxies, peer):
+        monkeypatch.setenv("TRUSTED_PROXIES", proxies)
+        get_settings.cache_clear()
+        guarded = serving.guarded(service)
+        client = TestClient(guarded, base_url="http://localhost", follow_redirects=False, client=(peer, 1))
+        token = token_in(client.get("/sign-in").text)
+        headers = {"X-Forwarded-For": "198.51.100.7"}
+        client.post("/sign-in", data={"name": "甲", "password": "x", "token": token}, headers=headers)
+        return seen[-1]
+
+    assert ask("", "127.0.0.1") == "127.0.0.1", "nobody is believed by default, this machine neither"
+    assert ask("192.0.2.1", "203.0.113.9") == "203.0.113.9"
+    assert ask("192.0.2.1", "192.0.2.1") == "198.51.100.7"
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_session__cookie_copied_before_sign_out__opens_nothing_afterwards(service, passwords, places):
+    page = f"/{MONTH}/area/{places['street']}.html"
+    client = signed_in(service, "街道", passwords["街道"])
+    thief = client_of(service)
+    thief.cookies.set("scorecards", client.cookies["scorecards"])
+    assert thief.get(page).status_code == 200
+    client.post("/sign-out", data={"token": token_in(client.get("/sign-out").text)})
+    assert thief.get(page).status_code == 303
+    client = signed_in(service, "街道", passwords["街道"])
+    with connect() as connection:
+        connection.execute("delete from scorecards.sessions where reader_name = '街道'")
+    time.sleep(pages_service.TRUSTED_SECONDS)
+    assert client.get(page).status_code == 303, "the row decides, not the cookie"
+
+
+def test_second_factor__asked_for__a_code_is_taken_once_and_a_password_alone_is_refused(service, places, monkeypatch):
+    password = readers.add("双重", places["street"])
+    totp = pyotp.parse_uri(readers.add_second_factor("双重"))
+    assert readers.check("双重", password) is None and readers.check("双重", password, "000000") is None
+    now = time.time()
+    assert readers.check("双重", "not the password", totp.at(now)) is None
+    assert readers.check("双重", password, totp.at(now - 3600)) is None
+    client = client_of(service)
+    token = token_in(client.get("/sign-in").text)
+    form = {"name": "双重", "password": password, "token": token}
+    refused = client.post("/sign-in", data=form)
+    assert refused.status_code == 401 and "动态码" in refused.text
+    code = totp.at(time.time())
+    assert client.post("/sign-in", data={**form, "code": f"{code[:3]} {code[3:]}"}).status_code == 303
+    assert readers.check("双重", password, code) is None, "a code that was looked over a shoulder is used up"
+    readers.remove_second_factor("双重")
+    assert readers.check("双重", password)
+
+
+@pytest.mark.parametrize("password", ["Passw0rd1234", "qwertyuiop[]", "123456789012", "unbelievable"])
+def test_password__stolen_or_soon_guessed__is_refused(region, password):
+    with pytest.raises(ScorecardError, match="stolen"):
+        readers.add("弱", CITY, password)
+
+
+def test_breached_list__came_with_its_package():
+    assert len(sign_in.breached()) > 20_000 and "iloveyou" in sign_in.breached()
 
 
 def test_cookie__signed__http_only_strict_and_worthless_when_changed(service, passwords, places):
@@ -273,7 +376,7 @@ def test_answers__headers_and_log__say_what_is_needed_and_no_more(service, passw
 
 
 def test_session_secret__made_once__and_only_we_can_read_it(region):
-    assert pages_service.session_secret() == pages_service.session_secret()
+    assert sign_in.session_secret("pages") == sign_in.session_secret("pages")
     path = get_settings().keys_dir / "pages-session.secret"
     assert path.stat().st_mode & 0o777 == 0o600 and len(path.read_text()) == 64
 

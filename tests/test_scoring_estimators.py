@@ -16,10 +16,10 @@ def test_estimator__scikit_learn_check__passes(estimator, check):
 
 def test_stratum_means__thin_category__is_drawn_to_the_overall_mean():
     strata, ratios, exposure = [[0.0], [1.0]], [0.10, 0.50], [950, 50]
-    found = StratumMeans(prior_weight=50).fit(strata, ratios, sample_weight=exposure)
-    assert found.overall_ == pytest.approx(0.12)
-    assert found.transform([[1.0]])[0, 0] == pytest.approx((50 * 0.50 + 50 * 0.12) / 100)
-    assert found.transform([[7.0]])[0, 0] == pytest.approx(0.12)
+    means = StratumMeans(prior_weight=50).fit(strata, ratios, sample_weight=exposure)
+    assert means.overall_ == pytest.approx(0.12)
+    assert means.transform([[1.0]])[0, 0] == pytest.approx((50 * 0.50 + 50 * 0.12) / 100)
+    assert means.transform([[7.0]])[0, 0] == pytest.approx(0.12)
 
 
 def test_stratum_means__no_exposure_or_negative_weight__is_refused():

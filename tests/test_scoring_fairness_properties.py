@@ -42,12 +42,12 @@ def with_one_more_fault(code, rows, weight):
 
 
 @given(counts, st.sampled_from(FAULTS), st.sampled_from([1, 3, 10]))
-@settings(max_examples=150, deadline=None)
-def test_score__one_more_confirmed_fault__never_raises_it(found, code, weight):
+@settings(max_examples=60, deadline=None)
+def test_score__one_more_confirmed_fault__never_raises_it(given_counts, code, weight):
     if METHOD.indicators[code].formula.kind == "ratio" and weight > 1 and code != "P02":
         weight = 1
-    worse = found | {code: with_one_more_fault(code, found[code], weight)}
-    decisions, _ = decide([Firm(UNFAULTED, counts=found), Firm(FAULTED, counts=worse)])
+    worse = given_counts | {code: with_one_more_fault(code, given_counts[code], weight)}
+    decisions, _ = decide([Firm(UNFAULTED, counts=given_counts), Firm(FAULTED, counts=worse)])
     before, after = decisions[UNFAULTED].score, decisions[FAULTED].score
     if before is not None and after is not None:
         assert after <= before, (code, before, after)

@@ -133,6 +133,22 @@ def test_not_rated__one_condition_short_or_just_met(short, enough, code):
     assert one(**enough).grade == "AA"
 
 
+@pytest.mark.parametrize("departure", ["deregistered", "not_serving"])
+def test_not_rated__deregistered_or_not_serving__has_no_grade_and_the_reason(departure):
+    decision = one(departures=[(departure, YEAR)])
+    assert (decision.grade, decision.status) == (None, "not_rated")
+    assert [reason["code"] for reason in decision.not_rated_reasons] == [f"NR_{departure.upper()}"]
+    assert str(YEAR) in decision.not_rated_reasons[0]["reason_zh"]
+
+
+def test_not_rated__deregistered__no_cap_gives_it_a_grade_and_dishonesty_stays():
+    refusal = {"caps": [("V7", "e1", YEAR, None)]}
+    assert one(**refusal, departures=[("not_serving", YEAR)]).grade == "B"
+    assert one(**refusal, departures=[("deregistered", YEAR)]).grade is None
+    listed = one(caps=[("V1", "e1", YEAR, None)], departures=[("deregistered", YEAR)])
+    assert (listed.grade, listed.status) == (None, "serious_dishonesty")
+
+
 @pytest.mark.parametrize(
     ("missing", "codes_expected"),
     [
@@ -176,7 +192,7 @@ def test_not_rated__serious_dishonesty__says_so():
     ],
 )
 def test_scale__at_the_cut_offs__gives(score, bonus, public, market, sure, grade):
-    found = grading.grade_by_score(
+    reached = grading.grade_by_score(
         METHOD,
         Decimal(score),
         bonus=Decimal(bonus),
@@ -184,7 +200,7 @@ def test_scale__at_the_cut_offs__gives(score, bonus, public, market, sure, grade
         market=Decimal(market),
         sure=Decimal(sure) if sure else None,
     )
-    assert found == grade
+    assert reached == grade
 
 
 def test_scale__a_grade_above_aa__needs_no_code():
@@ -267,11 +283,11 @@ REACHED_A = (Decimal("84.5"), Decimal(85), Decimal(84))
     ],
 )
 def test_hysteresis__earlier_months_and_quarters__decide(before, standing, reached, grade):
-    found, held = grading.steady(
+    kept, held = grading.steady(
         METHOD, before, standing, reached or (Decimal(90), Decimal(90), Decimal(90)), Decimal(0)
     )
-    assert found == grade
-    assert (held is None) == (found == before) and (held is None or held["grade"] == grade)
+    assert kept == grade
+    assert (held is None) == (kept == before) and (held is None or held["grade"] == grade)
 
 
 def test_hysteresis__bonus__holds_no_grade_that_does_not_count_it():

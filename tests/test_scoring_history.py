@@ -6,9 +6,9 @@ import pytest
 from scoring_marts import GOOD, NEW, Firm, read, write_marts
 from test_scoring_grading import A_COUNTS, USCC
 
+from property_credit.warehouse.connection import connect
 from scoring.method import METHODS_DIR
 from scoring.run import grade
-from warehouse.connection import connect
 
 pytestmark = pytest.mark.usefixtures("warehouse_database")
 
@@ -18,11 +18,11 @@ GOOD_NIGHT, ORDINARY_NIGHT = dict(GOOD), dict(A_COUNTS)
 def night(business_date, counts):
     write_marts([Firm(USCC, counts=counts)])
     report = grade(business_date)
-    [(found, before, held)] = read(
+    [(given, before, held)] = read(
         "select grade, grade_before_caps, held ->> 'reached' from scoring.grades where run_id = %s", (report.run_id,)
     )
-    assert held == (before if found != before else None)
-    return found
+    assert held == (before if given != before else None)
+    return given
 
 
 def test_upgrade__second_quarter__is_given():

@@ -15,8 +15,8 @@ def test_proportion_strength__beta_binomial_with_known_m__is_found():
     n = RNG.integers(20, 400, SIZE)
     prior = RNG.choice([0.8, 0.9], SIZE)
     x = RNG.binomial(n, RNG.beta(50 * prior, 50 * (1 - prior)))
-    found = moments.proportion_strength(x, n, prior, bounds=(5, 200))
-    assert found.value == pytest.approx(50, rel=0.1) and found.enterprise_count == SIZE
+    strength = moments.proportion_strength(x, n, prior, bounds=(5, 200))
+    assert strength.value == pytest.approx(50, rel=0.1) and strength.enterprise_count == SIZE
 
 
 def test_count_strength__gamma_poisson_with_known_k__is_found():
@@ -35,14 +35,14 @@ def test_normal_strength__known_spread_of_enterprises__is_found():
 
 def test_strength__enterprises_that_differ_by_chance_only__is_the_upper_bound():
     n = np.full(400, 50)
-    found = moments.proportion_strength(np.full(400, 45), n, np.full(400, 0.9), bounds=(5, 200))
-    assert (found.value, found.raw) == (200, None)
+    strength = moments.proportion_strength(np.full(400, 45), n, np.full(400, 0.9), bounds=(5, 200))
+    assert (strength.value, strength.raw) == (200, None)
 
 
 def test_strength__enterprises_that_differ_wildly__is_the_lower_bound():
     x = np.where(np.arange(400) % 2, 0, 50)
-    found = moments.proportion_strength(x, np.full(400, 50), np.full(400, 0.5), bounds=(5, 200))
-    assert found.value == 5 and found.raw < 5
+    strength = moments.proportion_strength(x, np.full(400, 50), np.full(400, 0.5), bounds=(5, 200))
+    assert strength.value == 5 and strength.raw < 5
 
 
 def firms(size):
@@ -57,6 +57,6 @@ def firms(size):
 def test_fit__few_or_enough_enterprises__keeps_the_start_value_or_estimates(warehouse_database, size, basis):
     write_marts(firms(size))
     stored = fit(BUSINESS_DATE)
-    [(found,)] = read("select parameters -> 'shrinkage_basis' -> 'M04' from scoring.fits")
-    assert found["basis"] == basis and str(stored.shrinkage["M04"]) == found["value"]
-    assert (found["value"] == "5") == (basis == "start") and 2 <= stored.shrinkage["M04"] <= 20
+    [(stated,)] = read("select parameters -> 'shrinkage_basis' -> 'M04' from scoring.fits")
+    assert stated["basis"] == basis and str(stored.shrinkage["M04"]) == stated["value"]
+    assert (stated["value"] == "5") == (basis == "start") and 2 <= stored.shrinkage["M04"] <= 20

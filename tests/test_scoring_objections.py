@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from scoring_marts import BAD, BUSINESS_DATE, GOOD, NEW, Firm, decide
 
+from property_credit.warehouse import working_days
 from scoring.grading import Standing
-from warehouse import working_days
+from scoring.method import load
 
 USCC, OTHER = "91150200AAAAAAAAA1", "91150200BBBBBBBBB2"
 FILED = date(2026, 10, 20)
@@ -16,9 +17,11 @@ OBJECTION = ("Y1", "complaint", "c1", FILED)
 AA = Standing(grade="AA", steady="AA", month_ends=("B",), quarter_ends=("B",))
 
 
-def one(*, standing=AA, business_date=BUSINESS_DATE, **fields):
+def one(*, standing=AA, business_date=BUSINESS_DATE, method=None, **fields):
     firm = Firm(USCC, **{"counts": dict(BAD), "objections": [OBJECTION], **fields})
-    decisions, points = decide([firm, Firm(OTHER)], standings={USCC: standing}, business_date=business_date)
+    decisions, points = decide(
+        [firm, Firm(OTHER)], standings={USCC: standing}, business_date=business_date, method=method
+    )
     return decisions[USCC], points[USCC]
 
 
@@ -105,3 +108,59 @@ def test_freeze__into_a_year_not_arranged_yet__says_so():
     late = ("Y1", "complaint", "c1", date(working_days.last_known_year(), 12, 20))
     held = one(objections=[late], business_date=date(working_days.last_known_year(), 12, 31))[0].held
     assert "推算" in held["reason_zh"] and "not published yet" in held["reason_en"]
+
+
+# what an objection may hold back under a method that freezes only what is disputed
+
+DISPUTED = load("2026.2").method
+MISUSE = ("V2", "r1", date(2026, 10, 1), None)
+BAD_CALLS = {"M01": [(NEW, 12, 0, 500)], "M02": [(NEW, 12, 0, 500)], "M03": [(NEW, 12, 0, 500)]}
+
+
+def narrow(**fields):
+    return one(method=DISPUTED, **fields)[0]
+
+
+def test_narrow_freeze__final_misuse_and_an_objection_to_an_unrelated_complaint__is_b_at_once():
+    decision = narrow(counts=dict(GOOD), caps=[MISUSE])
+    assert (decision.grade, decision.held, decision.grade_without_disputed) == ("B", None, "B")
+
+
+def test_narrow_freeze__final_misuse_that_is_itself_disputed__is_b_at_once():
+    objection = ("Y1", "public_credit", "r1", FILED)
+    decision = narrow(counts=dict(GOOD), caps=[(*MISUSE, True)], objections=[objection])
+    assert (decision.grade, decision.grade_without_disputed) == ("B", "AA")
+
+
+@pytest.mark.parametrize("cap", ["V3", "V5", "V6", "C1"])
+def test_narrow_freeze__another_final_decision__is_held_only_when_it_is_disputed(cap):
+    case = (cap, "r1", date(2026, 10, 1), date(2027, 3, 30))
+    objection = ("Y1", "public_credit", "r1", FILED)
+    assert narrow(counts=dict(GOOD), caps=[case]).grade != "AA"
+    assert narrow(counts=dict(GOOD), caps=[(*case, True)], objections=[objection]).grade == "AA"
+
+
+def test_narrow_freeze__points_that_fall_without_the_complaint_too__are_not_held():
+    assert narrow().grade == "B"  # all is bad, one complaint is disputed
+    disputed = {"M03": [(NEW, 12, 0, 1)]}
+    assert narrow(disputed=disputed).grade == "B"
+
+
+def test_narrow_freeze__points_that_fall_by_what_is_disputed__are_held_until_the_day_said():
+    counts = GOOD | BAD_CALLS
+    disputed = {code: [(NEW, 12, 0, 500)] for code in BAD_CALLS}
+    assert narrow(counts=counts).grade != "AA"
+    decision = narrow(counts=counts, disputed=disputed)
+    assert (decision.grade, decision.held["until"]) == ("AA", UNTIL.isoformat())
+    assert narrow(counts=counts, disputed=disputed, business_date=UNTIL + timedelta(days=1)).grade != "AA"
+
+
+def test_narrow_freeze__part_of_the_fall_is_disputed__holds_that_part():
+    cases = [("V3", "r1", date(2026, 10, 1), date(2027, 9, 30), True), ("C1", "r2", date(2026, 9, 1), None, False)]
+    decision = narrow(counts=dict(GOOD), caps=cases, objections=[("Y1", "public_credit", "r1", FILED)])
+    assert (decision.grade, decision.grade_before_caps) == ("A", "AA")
+    assert (decision.held["from"], decision.held["reached"], decision.held["grade"]) == ("A", "B", "AA")
+
+
+def test_narrow_freeze__an_objection_to_the_grade_itself__names_no_item_and_holds_nothing():
+    assert narrow(objections=[("Y1", "grade", "2026-Q4", FILED)]).grade == "B"

@@ -192,8 +192,8 @@ counts = st.fixed_dictionaries(
 
 @given(counts, st.frozensets(st.sampled_from(FEEDS)))
 @settings(max_examples=60, deadline=None)
-def test_score__any_counts_and_feeds__parts_stay_in_bounds_and_sum_to_it(found, feeds):
-    decisions, table = decide([Firm(USCC, counts=found)], feeds=feeds)
+def test_score__any_counts_and_feeds__parts_stay_in_bounds_and_sum_to_it(given_counts, feeds):
+    decisions, table = decide([Firm(USCC, counts=given_counts)], feeds=feeds)
     decision = decisions[USCC]
     assert all(0 <= earned <= maximum for earned, maximum in table[USCC].values())
     if decision.score is not None:

@@ -3,25 +3,25 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from test_dbt_build import NIGHT, OTHER, complaint, insert, town  # noqa: F401  (town is a fixture)
+from small_town import NIGHT, OTHER, complaint, insert
 
-from cli.steps import newest_run
-from publishing.publish import publish
+from property_credit.night.grading_tasks import newest_run
+from property_credit.publishing.publish import publish
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.transformation import build
 from scoring import history
 from scoring.errors import ScoringError
 from scoring.explain import UnknownEnterpriseError, explain
 from scoring.method import load, warehouse_variables
 from scoring.replay import moved, published_runs, regrade, replay
 from scoring.run import grade
-from warehouse.connection import connect
-from warehouse.transformation import build
 
 pytestmark = pytest.mark.slow
 LATER = NIGHT + timedelta(days=5)
 
 
 @pytest.fixture
-def published(town):  # noqa: F811
+def published(town):
     """The town's night, graded and published; then a late complaint arrives."""
     build(NIGHT, variables=warehouse_variables(load().method), tests=False)
     report = grade(NIGHT)

@@ -5,10 +5,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from own_warehouse import register_build
 from rich.console import Console
 from scoring_marts import BAD, BUSINESS_DATE, FEEDS, GOOD, NEW, OLD, Firm, read, write_marts
 
-from cli.steps import grade_enterprises, newest_run
+from property_credit.night.grading_tasks import grade_enterprises, newest_run
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.transformation import TransformationError
 from scoring import provenance, reasons
 from scoring.errors import InputsError, MethodError, ScoringError
 from scoring.explain import UnknownEnterpriseError, explain, print_explanation
@@ -16,8 +20,6 @@ from scoring.fit import fit
 from scoring.method import METHODS_DIR
 from scoring.run import grade, grade_in_shadow
 from scoring.validation.night import shadow_quarters
-from warehouse.connection import connect
-from warehouse.settings import get_settings
 
 pytestmark = pytest.mark.usefixtures("warehouse_database")
 
@@ -81,7 +83,9 @@ def test_grade__again_by_code_that_computes_otherwise__is_refused_and_nothing_ch
     before = contents()
     monkeypatch.setattr(provenance, "scoring_hash", lambda: "of other code")
     monkeypatch.setattr(reasons, "reason", lambda *_figures: ("别的", "another"))
-    with pytest.raises(ScoringError, match=r"of its values come out otherwise today \(reason_.*needs a method version"):
+    with pytest.raises(
+        ScoringError, match=r"of its values come out differently today \(reason_.*needs a method version"
+    ):
         grade(BUSINESS_DATE)
     assert contents() == before
 
@@ -122,20 +126,23 @@ def test_explain__every_enterprise__parts_sum_to_the_score():
     write_marts(FIRMS)
     grade(BUSINESS_DATE)
     for firm in FIRMS:
-        found = explain(firm.uscc, BUSINESS_DATE)
+        explanation = explain(firm.uscc, BUSINESS_DATE)
         parts = [
-            row["points"] for pillar in found["pillars"] for domain in pillar["domains"] for row in domain["indicators"]
+            row["points"]
+            for pillar in explanation["pillars"]
+            for domain in pillar["domains"]
+            for row in domain["indicators"]
         ]
-        assert sum(parts) + found["bonus"]["counted_points"] == found["score"]
-        assert [pillar["max_points"] for pillar in found["pillars"]] == [Decimal(50), Decimal(50)]
-        assert [pillar["code"] for pillar in found["pillars"]] == ["public", "market"]
+        assert sum(parts) + explanation["bonus"]["counted_points"] == explanation["score"]
+        assert [pillar["max_points"] for pillar in explanation["pillars"]] == [Decimal(50), Decimal(50)]
+        assert [pillar["code"] for pillar in explanation["pillars"]] == ["public", "market"]
 
 
 def test_explain__indicator__shows_counts_reason_and_evidence_worst_first():
     write_marts(FIRMS)
     grade(BUSINESS_DATE)
-    found = explain("91150200AAAAAAAAA1")
-    response = next(d for pillar in found["pillars"] for d in pillar["domains"] if d["code"] == "response")
+    explanation = explain("91150200AAAAAAAAA1")
+    response = next(d for pillar in explanation["pillars"] for d in pillar["domains"] if d["code"] == "response")
     m03 = next(row for row in response["indicators"] if row["indicator_code"] == "M03")
     assert m03["evidence_ids"] == ["c1", "c2"]
     assert m03["reason_zh"].startswith("24小时解决率 ") and "解决 480／有效 500，收缩后" in m03["reason_zh"]
@@ -297,11 +304,18 @@ def test_shadow__challenger__is_stored_beside_the_night_and_never_taken_for_it(c
     )  # in force that same night: another run
 
 
-def test_shadow__that_counts_otherwise_or_is_in_force__is_refused(challenger):
+def test_shadow__that_is_in_force_or_whose_counts_do_not_build__is_refused(challenger, monkeypatch):
     write_marts(FIRMS)
     text = challenger.read_text(encoding="utf-8")
     challenger.write_text(text.replace("repeat_within_days: 30", "repeat_within_days: 31"), encoding="utf-8")
-    with pytest.raises(InputsError, match="counts otherwise .repeat_within_days."):
+
+    def broken(*args, **kwargs):
+        raise TransformationError("stg_complaints: no such column")
+
+    monkeypatch.setattr("scoring.run.build", broken)
+    with pytest.raises(
+        ScoringError, match="counts differently .repeat_within_days., and that does not build: stg_compl"
+    ):
         grade_in_shadow(BUSINESS_DATE, "2027.1")
     with pytest.raises(MethodError, match="is the method in force"):
         grade_in_shadow(BUSINESS_DATE, "2026.1")
@@ -330,9 +344,10 @@ def test_night__challenger_that_cannot_grade__costs_nobody_a_grade(challenger, m
     write_marts(FIRMS)
     monkeypatch.setenv("CHALLENGER_METHOD", "2099.1")
     get_settings.cache_clear()
+    register_build(BUSINESS_DATE)
     grade_enterprises(BUSINESS_DATE)
     assert newest_run(BUSINESS_DATE) is not None
     with connect() as connection:
-        row = connection.execute("select message from ops.stage_runs where step = 'grade_enterprises'").fetchone()
+        row = connection.execute("select message from ops.task_runs where task = 'grade_enterprises'").fetchone()
     [message] = row
     assert "AA 1, B 1, NR 1; not in shadow: there is no method '2099.1'" in message

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from ingestion import profile as profiles
+from property_credit.ingestion import profile as profiles
 from simulation.complaints_api import read_store
 from simulation.parameters import SimulationError, Size, load_place, load_preset
 from simulation.parts import divide

@@ -135,19 +135,19 @@ def test_preset__unknown_key__is_refused_with_the_file_and_the_key(tmp_path, mon
 def test_complaints_api__paged_to_a_day__gives_each_record_once_and_nothing_later(hamlet):
     store = read_store(hamlet / "complaints_api")
     with running(hamlet / "complaints_api") as url:
-        found, cursor = [], ""
+        records, cursor = [], ""
         while True:
             query = {"updated_since": cursor, "until": str(THROUGH), "limit": 333}
             page = httpx.get(f"{url}/v1/complaints", params=query).json()
             if not page["data"]:
                 assert page["next_cursor"] is None
                 break
-            found += page["data"]
+            records += page["data"]
             cursor = page["next_cursor"]
         later = httpx.get(f"{url}/v1/complaints", params={"updated_since": cursor, "limit": 5000}).json()["data"]
         wrong = httpx.get(f"{url}/v1/complaints", params={"limit": "many"})
-    assert len(found) == store.end(str(THROUGH))
-    assert len(found) + len(later) == len(store)
+    assert len(records) == store.end(str(THROUGH))
+    assert len(records) + len(later) == len(store)
     assert later and all(record["更新时间"] > f"{THROUGH} 23:59" for record in later)
     assert wrong.status_code == 400
 

@@ -7,16 +7,17 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+from own_warehouse import builder, register_build
 from typer.testing import CliRunner
 
-from cli.main import app
-from supervision import evaluation
-from supervision.alerts import PLATFORM, raise_alerts
-from supervision.decisions import alert, alerts, decide
-from supervision.divisions import prefix
-from supervision.errors import SupervisionError
-from warehouse.connection import connect
-from warehouse.transformation import PROJECT_DIR
+from property_credit.cli.main import app
+from property_credit.supervision import evaluation
+from property_credit.supervision.alerts import PLATFORM, raise_alerts
+from property_credit.supervision.decisions import alert, alerts, decide
+from property_credit.supervision.divisions import prefix
+from property_credit.supervision.errors import SupervisionError
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.transformation import PROJECT_DIR
 
 NIGHT = date(2026, 10, 31)
 SPLIT = "split_payments/150203-0001/2026-09-01"
@@ -26,7 +27,7 @@ FIRM = "91150200MA00000001"
 @pytest.fixture
 def candidates(warehouse_database):
     """Set what the marts call for on a night; gives the function that does."""
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             """
             create table marts.mart_supervision__alert_candidates (alert_id text, kind_code text, label_zh text,
@@ -35,11 +36,10 @@ def candidates(warehouse_database):
               is_raisable boolean)
             """
         )
-    with connect() as connection:
-        connection.execute("select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 0)", (NIGHT,))
+    register_build(NIGHT)
 
     def set_to(*alert_ids, amount="1000.00", is_raisable=True, level="district"):
-        with connect("pc_dbt") as connection:
+        with builder() as connection:
             connection.execute("truncate marts.mart_supervision__alert_candidates")
             for alert_id in alert_ids:
                 connection.execute(
@@ -70,6 +70,17 @@ def test_raise__a_new_alert__is_told_once_however_often_the_night_runs(candidate
     assert not again.is_new and again.open == 1
     assert raise_alerts(NIGHT + timedelta(days=1)).raised == 0
     assert notices() == [(f"alert_raised/{SPLIT}", "district", "150203", NIGHT)]
+
+
+def test_raise__many_at_once__stand_and_are_told_in_a_fixed_order(candidates):
+    """The order in which an office is told is that of the alerts' names, whatever order the marts' rows lie in."""
+    names = [f"split_payments/150203-{number:04}/2026-09-01" for number in (7, 2, 9, 1, 5)]
+    candidates(*names)
+    raise_alerts(NIGHT)
+    with connect("pc_supervision") as connection:
+        raised = connection.execute("select alert_id from supervision.alerts order by ctid").fetchall()
+        told = connection.execute("select subject_id from supervision.notices order by ctid").fetchall()
+    assert [name for (name,) in raised] == [name for (name,) in told] == sorted(names)
 
 
 @pytest.mark.parametrize(("level", "region"), [("city", "150200"), ("region", "150000"), ("street", "150203")])
@@ -162,8 +173,8 @@ def test_decide__no_such_alert__says_where_to_look(candidates):
 
 
 def test_prefix__of_a_division__ends_at_a_level_and_not_within_one():
-    found = [prefix(region) for region in ("150000", "150200", "1502", "152530", "150203100", None)]
-    assert found == ["15", "1502", "1502", "152530", "150203100", ""]
+    prefixes = [prefix(region) for region in ("150000", "150200", "1502", "152530", "150203100", None)]
+    assert prefixes == ["15", "1502", "1502", "152530", "150203100", ""]
 
 
 def test_alerts__of_a_region__covers_what_lies_below_it(candidates):
@@ -214,7 +225,7 @@ def test_compare__its_example__holds():
 @pytest.fixture
 def run(candidates, monkeypatch):
     """Run `property-credit alerts …` on a register that holds one alert."""
-    monkeypatch.setattr("cli.alert_commands._ready", lambda: None)  # the test's warehouse is migrated
+    monkeypatch.setattr("property_credit.cli.alert_commands._ready", lambda: None)  # the test's warehouse is migrated
     candidates(SPLIT)
     raise_alerts(NIGHT)
     runner = CliRunner()

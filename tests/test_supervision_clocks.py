@@ -8,16 +8,18 @@ import polars as pl
 import psycopg
 import pytest
 from delivery_world import QUICK, use_sandbox
+from own_warehouse import builder, register_build
 from typer.testing import CliRunner
 
-from cli import oversight_steps
-from cli.main import app
-from publishing import sandbox_process
-from publishing.notices import queue_notices
-from publishing.relay import deliver
-from supervision.clocks import SCHEMA, keep_clocks, states
-from warehouse import working_days
-from warehouse.connection import connect
+from property_credit.cli.main import app
+from property_credit.night import supervision_tasks
+from property_credit.publishing.notices import queue_notices
+from property_credit.publishing.relay import deliver
+from property_credit.supervision.clocks import SCHEMA, keep_clocks, states
+from property_credit.warehouse import working_days
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from simulation import sandbox_process
 
 USCC = "91350100M000100Y43"
 MART = """
@@ -67,8 +69,8 @@ def subject(kind="decide", case="own", started=date(2026, 9, 28), **changes):
 
 
 def state(night, **changes):
-    found = states(pl.DataFrame([subject(**changes)], schema=SCHEMA), night)
-    return found["due_on"][0], found["status_code"][0], found["occasion"][0]
+    clocks = states(pl.DataFrame([subject(**changes)], schema=SCHEMA), night)
+    return clocks["due_on"][0], clocks["status_code"][0], clocks["occasion"][0]
 
 
 @pytest.mark.parametrize(
@@ -137,20 +139,62 @@ def test_earliest_repair__first_seen__is_told_at_once():
 
 def test_due__in_a_year_not_arranged_yet__is_provisional():
     night = date(working_days.last_known_year(), 12, 30)
-    found = states(pl.DataFrame([subject(started=night), subject(started=night, case="complex")], schema=SCHEMA), night)
-    assert found["is_due_provisional"].to_list() == [True, True]
+    clocks = states(
+        pl.DataFrame([subject(started=night), subject(started=night, case="complex")], schema=SCHEMA), night
+    )
+    assert clocks["is_due_provisional"].to_list() == [True, True]
     early = states(pl.DataFrame([subject()], schema=SCHEMA), night)
     assert early["is_due_provisional"].to_list() == [False]
+
+
+def test_preview__of_the_first_day_of_a_year_not_arranged_yet__rests_on_days_that_are_known():
+    """Only days before it are counted: whether offices work on 1 January or later does not move it."""
+    first = date(working_days.last_known_year() + 1, 1, 1)
+    rows = pl.DataFrame(
+        [subject("preview", "any", first), subject("preview", "any", first.replace(day=2))], SCHEMA, orient="row"
+    )
+    due = working_days.before(first, 10)
+    clocks = states(rows, due)
+    assert clocks["is_due_provisional"].to_list() == [False, True]
+    assert clocks.select("due_on", "status_code", "occasion").row(0) == (due, "passed", "at")
+    assert clocks["status_code"][1] == "running" and clocks["occasion"][1] != "at"
+
+
+def test_overdue__across_a_spring_festival_that_is_not_announced__is_nobody_until_it_is(monkeypatch, tmp_path):
+    """A limit of 20 days from 20 January counts to mid-February, through days on which no office will work."""
+    started = date(working_days.last_known_year() + 1, 1, 20)
+    rows = pl.DataFrame([subject(started=started, case="complex")], schema=SCHEMA)
+    done = pl.DataFrame([subject(started=started, case="complex", done_on=started.replace(month=6))], schema=SCHEMA)
+    for days in (10, 29, 40, 90):
+        clocks = states(rows, started + timedelta(days=days))
+        assert clocks.select("status_code", "is_due_provisional").row(0) == ("running", True)
+    assert "overdue" not in clocks["occasion"].to_list()
+    assert states(done, started.replace(month=6))["status_code"].to_list() == ["done"]
+    year, announced_on = started.year, started.replace(month=2, day=1)
+    path = tmp_path / "holidays.yml"
+    path.write_text(
+        f"arrangements: [{{announced_on: {announced_on}, source: late, year: {year}, "
+        f"holidays: [{year}-02-05/{year}-02-13]}}]"
+    )
+    monkeypatch.setenv("HOLIDAYS_FILE", str(path))
+    get_settings.cache_clear()
+    try:
+        due = states(rows, announced_on)["due_on"][0]
+        assert due > states(rows, announced_on - timedelta(days=1))["due_on"][0]
+        assert states(rows, due + timedelta(days=1))["status_code"].to_list() == ["overdue"]
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
 
 
 @pytest.fixture
 def office(warehouse_database):
     """An empty mart of clocks; ``know`` puts what a night's warehouse would say."""
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(MART)
 
     def know(night, *rows):
-        with connect("pc_dbt") as connection, connection.cursor() as cursor:
+        with builder() as connection, connection.cursor() as cursor:
             cursor.execute("delete from marts.mart_supervision__clock_subjects")
             for row in rows:
                 cursor.execute(
@@ -207,11 +251,28 @@ def test_late_row__first_known_after_its_limit__is_overdue_at_once_and_never_rem
     assert [row[:2] for row in notices()] == [("clock_overdue", "overdue")]
 
 
+@pytest.fixture
+def announced_2027(tmp_path):
+    """The year 2027 as if it were arranged: announced in the November before it, as every year is."""
+    path = tmp_path / "holidays.yml"
+    path.write_text(
+        "arrangements: [{announced_on: 2026-11-20, source: a test, year: 2027, holidays: [2027-01-01/2027-01-03, "
+        "2027-02-05/2027-02-11], workdays: [2027-02-20]}]"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLIDAYS_FILE", str(path))
+        get_settings.cache_clear()
+        yield date(2026, 11, 20)
+    get_settings.cache_clear()
+
+
 EVERY = [pytest.param(*key, id="/".join(key)) for key in LIMITS]
 
 
 @pytest.mark.parametrize(("kind", "case"), EVERY)
-def test_timeline__of_every_clock__before_at_and_after_with_late_and_corrected_rows_and_reruns(office, kind, case):
+def test_timeline__of_every_clock__before_at_and_after_with_late_and_corrected_rows_and_reruns(
+    office, announced_2027, kind, case
+):
     limit, unit, is_duty = LIMITS[kind, case]
     started = date(2027, 1, 1) if kind == "preview" else date(2026, 9, 28)  # National Day and a make-up Saturday follow
     given = {"kind": kind, "case": case, "started": started, "clock_id": f"{kind}/Y1"}
@@ -237,7 +298,7 @@ def test_timeline__of_every_clock__before_at_and_after_with_late_and_corrected_r
     assert clock(given["clock_id"]) == (due, due, "done")
     # a corrected row says that it began later and is not done: another limit, told again when it comes
     later = {"started": date(2027, 4, 1) if kind == "preview" else date(2027, 3, 1)}
-    again = state(date(2026, 1, 1), **{**given, **later})[0]
+    again = state(announced_2027, **{**given, **later})[0]
     assert night_of(again, **later) == [("at", str(again))]
     assert clock(given["clock_id"])[0] == again != due
 
@@ -296,31 +357,28 @@ def test_decision__by_the_original_officer__is_told_to_the_city_once(office):
     for night in (DUE, DUE + timedelta(days=1)):
         office(night, subject(is_decided_by_original_officer=True))
     with connect("pc_supervision") as connection:
-        found = connection.execute(
+        told = connection.execute(
             "select level_code, region_code, uscc from supervision.notices where kind_code = 'decider_conflict'"
         ).fetchall()
-    assert found == [("city", "150200", USCC)]
+    assert told == [("city", "150200", USCC)]
 
 
 def test_step__with_the_marts_of_another_night__leaves_the_clocks_alone(office):
     office(DUE, subject())
     for night, status in ((DUE, "due"), (DUE + timedelta(days=1), "overdue")):
-        with connect("pc_dbt") as connection:
-            connection.execute(
-                "select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 1)", (night,)
-            )
-        oversight_steps.keep_clocks(DUE + timedelta(days=1))
+        register_build(night)
+        supervision_tasks.keep_clocks(DUE + timedelta(days=1))
         assert clock()[2] == status
     with connect("pc_gatekeeper") as connection:
-        messages = connection.execute("select message from ops.stage_runs where step = 'keep_clocks'").fetchall()
+        messages = connection.execute("select message from ops.task_runs where task = 'keep_clocks'").fetchall()
     assert messages == [("1 clocks changed, 1 notices; 0 run, 1 late",)]
 
 
 def test_command__lists_what_is_open_and_refuses_an_unknown_status(office):
     office(DUE, subject(), subject(kind="mark", case="any", clock_id="mark/Y1", done_on=DUE))
     runner = CliRunner()
-    found = runner.invoke(app, ["clocks", "--region", "150200", "--format", "json"])
-    assert [row["clock_id"] for row in json.loads(found.output)] == ["decide/Y1"]
+    listed = runner.invoke(app, ["clocks", "--region", "150200", "--format", "json"])
+    assert [row["clock_id"] for row in json.loads(listed.output)] == ["decide/Y1"]
     assert json.loads(runner.invoke(app, ["clocks", "--region", "1501", "--format", "json"]).output) == []
     late = runner.invoke(app, ["clocks", "--status", "done_late", "--format", "json"])
     assert [row["clock_id"] for row in json.loads(late.output)] == ["mark/Y1"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from supervision import draw as drawing
-from supervision import draw_files, draw_frame, draw_seed
-from supervision.draw import draw
-from supervision.errors import SupervisionError
+from property_credit.supervision import draw as drawing
+from property_credit.supervision import draw_files, draw_frame, draw_seed
+from property_credit.supervision.draw import draw
+from property_credit.supervision.errors import SupervisionError
 
 ROOT = Path(__file__).resolve().parent.parent
 RATES = {"AA": 500, "A": 1500, "NR": 2000, "B": 3000, "full": 10_000}
@@ -63,7 +63,10 @@ def frame(count=900, firms=90, month="2026-01", **changes):
 
 def teams(made):
     return [
-        (visit, check, found) for visit in made["visits"] for check in visit["checks"] for found in check["inspectors"]
+        (visit, check, inspector)
+        for visit in made["visits"]
+        for check in visit["checks"]
+        for inspector in check["inspectors"]
     ]
 
 
@@ -112,8 +115,8 @@ def test_year__of_every_stratum__is_no_more_than_one_check_off(year):
     for rate in frame_["rates"]:
         for (rate_class, region), size in sizes.items():
             if rate_class == rate["rate_class"]:
-                found = done[rate["authority_code"], rate_class, region]
-                assert abs(found - size * rate["yearly_rate"] / 10_000) <= 1, (rate, region)
+                drawn = done[rate["authority_code"], rate_class, region]
+                assert abs(drawn - size * rate["yearly_rate"] / 10_000) <= 1, (rate, region)
 
 
 def test_year__of_the_full_class__visits_everybody_once_spread_over_the_months(year):
@@ -147,8 +150,8 @@ def test_cap__of_a_firm__puts_off_and_comes_first_next_month():
     assert len(first["visits"]) == 4 and first["counts"]["checks_put_off"] == 1
     put_off = first["deferred"][0]["community_id"]
     second = draw({**now, "accounts": first["accounts"], "deferred": first["deferred"], "month": "2026-02"}, "t")
-    found = {visit["community_id"]: visit for visit in second["visits"]}
-    assert found[put_off]["checks"][0]["since"] == "2026-01"
+    visits = {visit["community_id"]: visit for visit in second["visits"]}
+    assert visits[put_off]["checks"][0]["since"] == "2026-01"
     assert len(second["visits"]) == 4 and second["counts"]["checks_put_off"] == 2
     gone = [row for row in now["communities"] if row["community_id"] != put_off]
     third = draw({**now, "communities": gone, "accounts": first["accounts"], "deferred": first["deferred"]}, "t")
@@ -159,16 +162,16 @@ def test_inspectors__two_of_each_authority__of_the_district_never_tied_and_evenl
     now = frame()
     free = draw(now, "s")
     assert all(len(check["inspectors"]) == 2 for visit in free["visits"] for check in visit["checks"])
-    assert not any(found["is_from_neighbour"] for _, _, found in teams(free))
+    assert not any(inspector["is_from_neighbour"] for _, _, inspector in teams(free))
     now["ties"] = sorted(
-        ({"inspector_code": found["inspector_code"], "uscc": visit["uscc"]} for visit, _, found in teams(free)),
+        ({"inspector_code": inspector["inspector_code"], "uscc": visit["uscc"]} for visit, _, inspector in teams(free)),
         key=lambda row: (row["inspector_code"], row["uscc"]),
     )
     tied = draw(now, "s")
     pairs = {(row["inspector_code"], row["uscc"]) for row in now["ties"]}
-    assert not any((found["inspector_code"], visit["uscc"]) in pairs for visit, _, found in teams(tied))
+    assert not any((inspector["inspector_code"], visit["uscc"]) in pairs for visit, _, inspector in teams(tied))
     for made in (free, tied):
-        busy = Counter(found["inspector_code"] for _, _, found in teams(made))
+        busy = Counter(inspector["inspector_code"] for _, _, inspector in teams(made))
         for authority in AUTHORITIES:
             loads = [busy[row["inspector_code"]] for row in now["inspectors"] if row["authority_code"] == authority]
             assert max(loads) <= 2 + sum(loads) / len(loads) * 2
@@ -180,7 +183,7 @@ def test_inspectors__none_in_the_district__come_from_the_city_and_what_lacks_is_
         row for row in now["inspectors"] if row["region_code"] == "150202" and row["authority_code"] != "market"
     ]
     made = draw(now, "s")
-    assert any(found["is_from_neighbour"] for _, _, found in teams(made))
+    assert any(inspector["is_from_neighbour"] for _, _, inspector in teams(made))
     lacking = [check for visit in made["visits"] for check in visit["checks"] if check["short_count"]]
     assert lacking and {check["authority_code"] for check in lacking} == {"market"}
     assert made["counts"]["visits_short_of_inspectors"] == sum(
@@ -208,8 +211,16 @@ def files(tmp_path):
 
 
 def test_verify__on_a_machine_with_nothing_but_the_files__draws_the_same_bytes(files, tmp_path):
-    found = subprocess.run(
-        [sys.executable, "-m", "cli.main", "draw", "verify", str(files / "frame.json"), str(files / "draw.json")],
+    verified = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "property_credit.cli.main",
+            "draw",
+            "verify",
+            str(files / "frame.json"),
+            str(files / "draw.json"),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -222,14 +233,14 @@ def test_verify__on_a_machine_with_nothing_but_the_files__draws_the_same_bytes(f
         },
         check=False,
     )
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "byte for byte" in found.stdout and not (tmp_path / "nothing").exists()
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "byte for byte" in verified.stdout and not (tmp_path / "nothing").exists()
 
 
 def independently(path, seed):
     script = ROOT / "tests" / "independent_draw.py"
-    found = subprocess.run([sys.executable, "-I", str(script), str(path), seed], capture_output=True, check=True)
-    return json.loads(found.stdout)
+    ran = subprocess.run([sys.executable, "-I", str(script), str(path), seed], capture_output=True, check=True)
+    return json.loads(ran.stdout)
 
 
 @pytest.mark.parametrize("month", [1, 7, 12])
@@ -239,9 +250,9 @@ def test_draw__by_another_program_written_from_the_docs__is_the_same(year, month
     now["ties"] = [{"inspector_code": "housing20", "uscc": f"F{number}"} for number in range(0, 90, 2)]
     made = draw(now, f"种子 {month}")
     (tmp_path / "frame.json").write_bytes(draw_files.canonical(now))
-    found = independently(tmp_path / "frame.json", f"种子 {month}")
-    assert found["put_off"] == [[row["community_id"], row["authority_code"]] for row in made["deferred"]]
-    assert found["visits"] == [
+    theirs = independently(tmp_path / "frame.json", f"种子 {month}")
+    assert theirs["put_off"] == [[row["community_id"], row["authority_code"]] for row in made["deferred"]]
+    assert theirs["visits"] == [
         [
             visit["community_id"],
             [

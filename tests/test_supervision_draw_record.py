@@ -6,16 +6,17 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 from grade_rows import add_run, uscc
+from own_warehouse import builder, register_build
 from typer.testing import CliRunner
 
-from cli.main import app
-from cli.oversight_steps import draw_inspections
-from publishing.publish import publish
-from supervision import draw_files, draw_seed
-from supervision.draw_record import make_draw, newest_month
-from supervision.errors import SupervisionError
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.cli.main import app
+from property_credit.night.month_tasks import draw_inspections
+from property_credit.publishing.publish import publish
+from property_credit.supervision import draw_files, draw_seed
+from property_credit.supervision.draw_record import make_draw, newest_month
+from property_credit.supervision.errors import SupervisionError
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
 
 NIGHT, MONTH = date(2026, 10, 31), date(2026, 11, 1)
 FIRMS = 30
@@ -34,7 +35,7 @@ def region(warehouse_database, monkeypatch):
     """Thirty firms with ten communities each, graded and published; inspectors of two authorities in two districts."""
     monkeypatch.setenv("KEYS_DIR", str(warehouse_database / "keys"))
     get_settings.cache_clear()
-    with connect("pc_dbt") as connection, connection.cursor() as cursor:
+    with builder() as connection, connection.cursor() as cursor:
         cursor.execute(MARTS)
         cursor.executemany(
             "insert into marts.dim_community values (%s, %s, %s)",
@@ -63,7 +64,9 @@ def region(warehouse_database, monkeypatch):
             (uscc(0),),
         )
     publish_night(NIGHT)
-    monkeypatch.setattr("supervision.draw_record.folder_of", lambda month: warehouse_database / f"{month:%Y-%m}")
+    monkeypatch.setattr(
+        "property_credit.supervision.draw_record.folder_of", lambda month: warehouse_database / f"{month:%Y-%m}"
+    )
     yield warehouse_database
     get_settings.cache_clear()
 
@@ -76,8 +79,7 @@ def publish_night(night, **changes):
 
 
 def built(night):
-    with connect("pc_dbt") as connection:
-        connection.execute("select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 1)", (night,))
+    register_build(night)
 
 
 def frame_of(folder):
@@ -114,7 +116,7 @@ def test_draw__again_from_the_same_inputs__is_the_same_draw_and_the_same_bytes(r
 def test_draw__from_other_inputs__is_refused_until_somebody_says_why(region):
     first = make_draw(MONTH, NIGHT)
     before = (first.folder / "draw.json").read_bytes()
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute("delete from marts.dim_community where community_id = 'c0001'")
     with pytest.raises(SupervisionError, match="--supersede"):
         make_draw(MONTH, NIGHT)
@@ -143,12 +145,12 @@ def test_next_month__goes_on_from_the_accounts_and_knows_who_was_drawn(region):
 
 
 def test_month__that_was_not_drawn__is_made_up_for_by_the_next(region):
-    once = make_draw(MONTH, NIGHT, seed="s").counts["checks_drawn"]
+    one_month = make_draw(MONTH, NIGHT, seed="s").counts["checks_drawn"]
     later = make_draw(date(2027, 1, 1), NIGHT + timedelta(days=56), seed="t")
     frame = json.loads((later.folder / draw_files.FRAME).read_text())
     made = json.loads((region / "2026-11/draw.json").read_text())
     assert frame["accrued_months"] == 2 and frame["accounts"] == made["accounts"]
-    assert later.counts["checks_drawn"] > 1.5 * once
+    assert later.counts["checks_drawn"] > 1.5 * one_month
     assert not any(row["drawn"] for row in frame["communities"])  # another year has begun
 
 
@@ -179,7 +181,7 @@ def test_draw__before_anything_is_published__says_so(warehouse_database):
 
 
 def test_inspectors__that_do_not_suffice__are_told_to_the_city_once(region):
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute("delete from marts.mart_supervision__inspectors where authority_code = 'fire'")
     report = make_draw(MONTH, NIGHT)
     make_draw(MONTH, NIGHT)
@@ -200,8 +202,8 @@ def test_step__on_the_first_night_from_the_25th__draws_once(region):
     draw_inspections(date(2026, 11, 27))
     draw_inspections(date(2026, 10, 26))  # a night that is made up for later draws no month before
     with connect("pc_supervision") as connection:
-        found = connection.execute("select month, business_date from supervision.draws").fetchall()
-    assert found == [(date(2026, 12, 1), date(2026, 11, 26))]
+        draws = connection.execute("select month, business_date from supervision.draws").fetchall()
+    assert draws == [(date(2026, 12, 1), date(2026, 11, 26))]
 
 
 def test_roles__nobody_rewrites_a_draw_and_the_pages_see_no_seed(region):

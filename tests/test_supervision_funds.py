@@ -5,16 +5,16 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
-from own_warehouse import copied_database, use_warehouse
+from own_warehouse import copied_database, register_build, use_warehouse
 
+from property_credit.supervision.alerts import raise_alerts
+from property_credit.supervision.decisions import alert, alerts, decide
+from property_credit.supervision.errors import SupervisionError
+from property_credit.supervision.evaluation import evaluate
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.transformation import build
 from simulation.fund_cases import VOTE_FREE
 from simulation.region import simulate
-from supervision.alerts import raise_alerts
-from supervision.decisions import alert, alerts, decide
-from supervision.errors import SupervisionError
-from supervision.evaluation import evaluate
-from warehouse.connection import connect
-from warehouse.transformation import build
 
 NIGHT = date(2026, 10, 31)
 NEXT = NIGHT + timedelta(days=1)
@@ -37,8 +37,8 @@ PLANTED = {
 @pytest.fixture(scope="module")
 def region(migrated_template, tmp_path_factory):
     """A hamlet with dirt, loaded and built once; its alerts are raised. Gives the folder of its manifest."""
-    from ingestion.load import no_check
-    from ingestion.night import ingest_feed
+    from property_credit.ingestion.load import no_check
+    from property_credit.ingestion.night import ingest_feed
 
     home = tmp_path_factory.mktemp("money")
     simulate(preset="hamlet", seed=11, out=home, through=NIGHT, nights=1)
@@ -47,10 +47,7 @@ def region(migrated_template, tmp_path_factory):
         for feed in FEEDS:
             ingest_feed(feed, NIGHT, check=no_check)
         build(NIGHT, select=MARTS)
-        with connect() as connection:
-            connection.execute(
-                "select ops.record_stage(%s, 'build_warehouse', 'build_models', 'done', '', 0)", (NIGHT,)
-            )
+        register_build(NIGHT)
         raise_alerts(NIGHT)
         yield home
 
@@ -61,9 +58,9 @@ def rows(query, *parameters, role=None):
 
 
 def test_alerts__of_a_region_with_misuse_of_every_kind__find_all_of_it_and_nothing_else(region):
-    found = {report.kind_code: report for report in evaluate(region / "manifest.json", NIGHT)}
-    assert found.keys() >= PLANTED | {"quarter_undisclosed", "management_vacuum"}
-    for report in found.values():
+    reports = {report.kind_code: report for report in evaluate(region / "manifest.json", NIGHT)}
+    assert reports.keys() >= PLANTED | {"quarter_undisclosed", "management_vacuum"}
+    for report in reports.values():
         assert report.missing == () and report.recall == 1, report
         assert report.wrong == () and report.precision == 1, report
 
@@ -74,8 +71,8 @@ def test_evaluate__an_alert_too_many_and_one_too_few__turns_red(region, tmp_path
     dropped = next(case for case in true["due"] if case.startswith("round_trip/"))
     true["due"] = [case for case in true["due"] if case != dropped] + ["vote_invalid/BJ000000"]
     (tmp_path / "manifest.json").write_text(json.dumps(content), "utf-8")
-    found = {report.kind_code: report for report in evaluate(tmp_path / "manifest.json", NIGHT)}
-    assert found["round_trip"].wrong == (dropped,) and found["vote_invalid"].missing == ("vote_invalid/BJ000000",)
+    reports = {report.kind_code: report for report in evaluate(tmp_path / "manifest.json", NIGHT)}
+    assert reports["round_trip"].wrong == (dropped,) and reports["vote_invalid"].missing == ("vote_invalid/BJ000000",)
     with pytest.raises(SupervisionError, match="does not say what is true on 2026-12-24"):
         evaluate(tmp_path / "manifest.json", date(2026, 12, 24))
 
@@ -86,9 +83,9 @@ def test_alerts__each_of_them__has_its_evidence_rows_and_was_told_once(region):
     assert dict(told) == {row["alert_id"]: 1 for row in listed}
     trip = next(row["alert_id"] for row in listed if row["kind_code"] == "round_trip")
     (evidence,) = alert(trip)["evidence"]
-    found = rows("select entry_id, amount from raw.funds where entry_id = any(%s) order by 1", evidence["ids"])
-    assert evidence["feed"] == "funds" and len(found) == 2
-    assert found[0][1] < 0 < found[1][1] <= -found[0][1]
+    entries = rows("select entry_id, amount from raw.funds where entry_id = any(%s) order by 1", evidence["ids"])
+    assert evidence["feed"] == "funds" and len(entries) == 2
+    assert entries[0][1] < 0 < entries[1][1] <= -entries[0][1]
 
 
 def test_reconciliations__accounts_that_were_broken__name_the_first_bad_day_and_all_others_add_up(region):
@@ -114,8 +111,8 @@ def test_names__of_who_was_paid__never_leave_raw(region):
     assert any("关联工程" in name for name in names)
     text = rows(
         """
-        select string_agg(found::text, ' ') from (
-          select alerts::text as found from supervision.alerts union all select notices::text from supervision.notices
+        select string_agg(line::text, ' ') from (
+          select alerts::text as line from supervision.alerts union all select notices::text from supervision.notices
           union all select a::text from staging.stg_fund_counterparties as a
           union all select a::text from staging.stg_related_parties as a) as everything
         """
@@ -141,7 +138,7 @@ def test_names__written_otherwise__are_the_same_party(region):
 def test_correction__the_lost_entry_arrives__closes_the_alert_and_its_loss_brings_it_back(region):
     broken = [row for row in alerts(kind="reconciliation_break") if row["amount_cny"] > 1]
     chosen, lost = next(
-        (row, found) for row in broken for found in [_lost_entry(row["account_no"], row["first_on"])] if found
+        (row, entry) for row in broken for entry in [_lost_entry(row["account_no"], row["first_on"])] if entry
     )
     with connect() as connection:
         connection.execute(
@@ -197,5 +194,9 @@ def test_decision__a_confirmed_alert__counts_in_p04_from_the_next_night_on_and_o
         connection.execute(
             "insert into staging.stg_public_credit (record_id, uscc) values ('XY1', %s)", (chosen["uscc"],)
         )
+    register_build(NEXT)
+    later = {"reason": "复核后属实", "document_no": "包住建认〔2026〕13号"}
+    decide(explained["alert_id"], "confirmed", by="150203-ZJ01", **later)
     build(NEXT, select=measured)
+    # the partial builds of that night postponed no decision, the whole one postpones those made after it
     assert rows(counted) == []  # the authority's record counts instead

@@ -6,15 +6,15 @@ every tick it looks at every complaint that is known, in plain Python.
 
 import random
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from clock_world import TIMES, at, deliver
 
-from supervision.limits import load
-from supervision.tick import tick
-from warehouse.business_date import ZONE
-from warehouse.connection import connect
+from property_credit.supervision.limits import load
+from property_credit.supervision.tick import tick
+from property_credit.warehouse.business_date import ZONE
+from property_credit.warehouse.connection import connect
 
 START = at("10-30 06:00")
 MINUTE = timedelta(minutes=1)
@@ -37,7 +37,8 @@ class Judge:
     """Judges every complaint at every tick, from all versions known then."""
 
     def __init__(self) -> None:
-        self.versions: list[tuple[datetime, int, dict]] = []  # known on, number of arrival, row
+        self.versions: list[tuple[date, int, dict]] = []  # known on, number of arrival, row
+        self.first_known: dict[int, datetime] = {}  # by number of arrival
         self.register: dict[str, Escalation] = {}
         self.notices: set[str] = set()
         self.clock = datetime.min.replace(tzinfo=ZONE)
@@ -46,15 +47,18 @@ class Judge:
         self.clock = now = max(self.clock, as_of)
         known_until = (now - timedelta(microseconds=1)).astimezone(ZONE).date()
         known = [one for one in self.versions if one[0] <= known_until]
+        for _, number, _ in known:
+            self.first_known.setdefault(number, now)
         for complaint_id in {row["complaint_id"] for _, _, row in known}:
-            latest = max((one for one in known if one[2]["complaint_id"] == complaint_id), key=lambda one: one[:2])
-            self._judge(latest[2], now)
+            latest = max((one for one in known if one[2]["complaint_id"] == complaint_id), key=stands_for)
+            # without a time of its own an end is no later than its row's day, nor than the first tick that knew the row
+            self._judge(latest[2], min(end_of(latest[0]), self.first_known[latest[1]]), now)
 
-    def _judge(self, row: dict, now: datetime) -> None:
+    def _judge(self, row: dict, seen_by: datetime, now: datetime) -> None:
         is_supervised = row["channel_code"] == "mashangban"
         ended = earliest(row.get("resolved_at"), row.get("closed_at"))
         if row["status_code"] in ("withdrawn", "closed"):
-            ended = ended or max(row["updated_at"] or row["submitted_at"], row["submitted_at"])
+            ended = ended or max(earliest(row["updated_at"], seen_by), row["submitted_at"])
         handled = earliest(row.get("handled_at"), ended)
         met = {"response": earliest(row.get("responded_at"), handled), "handling": handled, "resolution": ended}
         is_over = ended is not None and ended <= now
@@ -82,6 +86,24 @@ class Judge:
                 kind = "closed" if reason else "reopened" if before.is_told else "raised"
                 self.notices.add(f"escalation_{kind}/{name}/{after.revision}")
         self.register[name] = after
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), ZONE)
+
+
+def end_of(day: date) -> datetime:
+    return start_of(day + timedelta(days=1))
+
+
+def stands_for(version: tuple[date, int, dict]) -> tuple[datetime, date, int]:
+    """Sort versions by when their source changed them; one that does not say so, or says a time later than the day
+    it came, stands at that day's start. (These batches arrive by the clock long after the days they are for.)
+    """
+    known_on, number, row = version
+    changed_at = row["updated_at"]
+    is_said = changed_at is not None and changed_at <= end_of(known_on)
+    return changed_at if is_said else start_of(known_on), known_on, number
 
 
 def earliest(*instants: datetime | None) -> datetime | None:
@@ -113,7 +135,7 @@ def state() -> tuple[dict[str, Escalation], set[str]]:
             "revision_no from supervision.escalations"
         ).fetchall()
         told = connection.execute("select notice_id from supervision.notices").fetchall()
-    return {name: Escalation(*found) for name, *found in rows}, {name for (name,) in told}
+    return {name: Escalation(*columns) for name, *columns in rows}, {name for (name,) in told}
 
 
 @pytest.mark.parametrize("seed", range(2))

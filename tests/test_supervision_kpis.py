@@ -6,15 +6,16 @@ from datetime import date
 import psycopg
 import pytest
 from grade_rows import add_run, uscc
+from own_warehouse import builder
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from cli.main import app
-from publishing.publish import publish
-from supervision.draw_outcomes import compare_draws
-from supervision.errors import SupervisionError
-from supervision.kpis import record_kpis
-from warehouse.connection import connect
+from property_credit.cli.main import app
+from property_credit.publishing.publish import publish
+from property_credit.supervision.draw_outcomes import compare_draws
+from property_credit.supervision.errors import SupervisionError
+from property_credit.supervision.kpis import record_kpis
+from property_credit.warehouse.connection import connect
 
 NIGHT, MONTH = date(2026, 10, 31), date(2026, 10, 1)
 MARTS = """
@@ -26,14 +27,15 @@ create table marts.mart_scoring__enterprises (uscc text, region_code text);
 create table marts.mart_supervision__kpi_actuals (kpi_code text, region_code text, definition_version integer,
   kpi_zh text, kpi_en text, unit_code text, direction_code text, numerator_zh text, denominator_zh text,
   definition_zh text, numerator numeric, denominator numeric, base_value numeric, current_value numeric,
-  actual_value numeric, target_year integer, target_value numeric, target_text text, source_clause text);
+  actual_value numeric, target_year integer, target_value numeric, target_text text, source_clause text,
+  is_missing boolean not null default false);
 """
 
 
 @pytest.fixture
 def region(warehouse_database):
     """Three regions with a coverage and a complaint target, and the AA target of the city."""
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(MARTS)
         for code in ("150000", "150200", "150203", "150204", "150100"):
             for row in (
@@ -72,10 +74,21 @@ def test_month__on_its_last_night__is_kept_for_every_region_and_judged_where_the
     assert shown == (100, 70)  # the base of 2025 stands beside
 
 
+def test_month__a_feed_it_needs_is_silent__is_not_kept(region):
+    """A month with no complaints delivered read as a target that was met, and was kept for good."""
+    with builder() as connection:
+        connection.execute(
+            "update marts.mart_supervision__kpi_actuals set is_missing = true, numerator = null, actual_value = null "
+            "where kpi_code = 'complaints'"
+        )
+    record_kpis(NIGHT)
+    assert kept("complaints") == [] and len(kept()) == 5
+
+
 def test_month__its_last_night_again__keeps_nothing_new_and_a_correction_is_a_new_version(region):
     record_kpis(NIGHT)
     assert record_kpis(NIGHT).recorded == 0
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "update marts.mart_supervision__kpi_actuals set numerator = 96, actual_value = 0.96"
             " where kpi_code = 'coverage' and region_code = '150000'"
@@ -91,21 +104,21 @@ def test_month__its_last_night_again__keeps_nothing_new_and_a_correction_is_a_ne
 def test_command__prints_a_kept_month_and_says_when_there_is_none(region):
     record_kpis(NIGHT)
     runner = CliRunner()
-    found = runner.invoke(app, ["targets", "--month", "2026-10", "--region", "150000", "--format", "json"])
-    rows = {row["kpi_code"]: row for row in json.loads(found.output)}
+    listed = runner.invoke(app, ["targets", "--month", "2026-10", "--region", "150000", "--format", "json"])
+    rows = {row["kpi_code"]: row for row in json.loads(listed.output)}
     assert rows["complaints"]["is_met"] is True and rows["complaints"]["version_no"] == 1
     assert runner.invoke(app, ["targets", "--month", "2026-09"]).exit_code == 2
 
 
 def test_definition__changed_under_a_used_version__is_refused_until_it_has_the_next(region):
     record_kpis(NIGHT)
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "update marts.mart_supervision__kpi_actuals set denominator_zh = '别的' where kpi_code = 'coverage'"
         )
     with pytest.raises(SupervisionError, match="coverage version 1 was used and is frozen"):
         record_kpis(NIGHT)
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             "update marts.mart_supervision__kpi_actuals set definition_version = 2 where kpi_code = 'coverage'"
         )
@@ -121,7 +134,7 @@ def test_aa_enterprises__as_published_by_the_night__are_counted_where_they_serve
     with connect("pc_scoring") as connection:
         grades = Jsonb({"grades": [{"code": "AAA"}, {"code": "AA"}, {"code": "A"}, {"code": "B"}]})
         connection.execute("insert into scoring.methods values ('2026.1', 'x', %s, %s)", (grades, NIGHT))
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         for number, code in enumerate(("150203", "150203", "150204", "150100")):
             connection.execute("insert into marts.mart_scoring__enterprises values (%s, %s)", (uscc(number), code))
     given = {uscc(0): {"grade": "AA"}, uscc(1): {"grade": "A"}, uscc(2): {"grade": "AAA"}, uscc(3): {"grade": "AA"}}
@@ -143,7 +156,7 @@ def test_aa_enterprises__before_anything_is_published__are_unknown_and_not_none(
 
 
 def test_outcomes__of_a_draw__are_compared_with_what_was_inspected(region):
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         connection.execute(
             """
             create table marts.dim_community (community_id text, region_code text);

@@ -5,8 +5,9 @@ from datetime import date
 import psycopg
 import pytest
 from clock_world import at, deliver
+from own_warehouse import builder
 
-from warehouse.connection import connect
+from property_credit.warehouse.connection import connect
 
 pytestmark = pytest.mark.usefixtures("warehouse_database")
 
@@ -14,10 +15,10 @@ SINCE = date(2025, 10, 1)
 
 
 def counts(known_on: date, arrived_until=None) -> list[tuple]:
-    with connect("pc_dbt") as connection:
+    with builder() as connection:
         return connection.execute(
             "select community_id, month_on, complaint_count, reporter_count, largest_reporter_count "
-            "from raw.complaint_reporter_counts(%s, %s, %s) order by 1, 2",
+            "from raw.complaint_reporter_counts(%s, %s, %s, 'source') order by 1, 2",
             (known_on, arrived_until, SINCE),
         ).fetchall()
 
@@ -55,4 +56,4 @@ def test_reporters__months_are_those_of_shanghai__and_unknown_communities_are_le
 @pytest.mark.parametrize("role", ["pc_supervision", "pc_pages", "pc_scoring", "pc_publishing", "pc_api"])
 def test_reporters__other_roles__may_not_even_count_them(role):
     with connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("select * from raw.complaint_reporter_counts('2026-10-31', null, '2025-10-01')")
+        connection.execute("select * from raw.complaint_reporter_counts('2026-10-31', null, '2025-10-01', 'source')")

@@ -10,15 +10,15 @@ from itertools import permutations
 import psycopg
 import pytest
 import yaml
-from clock_world import at, deliver, notices, raised, ticks
+from clock_world import ARRIVED, at, deliver, notices, raised, ticks
 
+from property_credit.supervision.errors import SupervisionError
+from property_credit.supervision.limits import DEFAULT, load
+from property_credit.supervision.tick import tick
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
 from scoring.method import load as load_method
 from scoring.method import warehouse_variables
-from supervision.errors import SupervisionError
-from supervision.limits import DEFAULT, load
-from supervision.tick import tick
-from warehouse.connection import connect
-from warehouse.settings import get_settings
 
 pytestmark = pytest.mark.usefixtures("warehouse_database")
 
@@ -49,10 +49,10 @@ def test_level__each_kind__goes_to_the_office_of_its_level():
     deliver({"complaint_id": "T2", "submitted_at": at("10-30 08:00"), "region_code": None, "community_id": None})
     ticks("10-30 10:05", "10-30 20:05", "10-31 08:05")
     with connect("pc_publishing") as connection:
-        found = connection.execute(
+        told = connection.execute(
             "select subject_id, level_code, region_code from supervision.notices order by 1"
         ).fetchall()
-    assert found == [
+    assert told == [
         ("T1/handling", "city", "150200"),
         ("T1/resolution", "region", "150000"),
         ("T1/response", "district", "150203"),
@@ -60,6 +60,36 @@ def test_level__each_kind__goes_to_the_office_of_its_level():
         ("T2/resolution", "region", "150000"),
         ("T2/response", "district", "150000"),
     ]
+
+
+def test_matter__reported_twice__escalates_once_and_ends_when_either_report_is_solved():
+    first = {"complaint_id": "T1", "submitted_at": at("10-30 08:00")}
+    second = {"complaint_id": "T2", "submitted_at": at("10-30 09:00"), "same_matter_as_id": "T1"}
+    deliver(first)
+    deliver(second)
+    ticks("10-30 10:05", "10-30 11:05")
+    assert (set(raised("T1")), raised("T2")) == ({"response"}, {})
+    deliver({**second, "responded_at": at("10-30 11:10"), "handled_at": at("10-30 12:00")})
+    ticks("10-30 20:05")
+    assert set(raised("T1")) == {"response"}  # who took up either report took up the matter
+    deliver(first)  # nothing new of it: what was done about the other report still counts
+    ticks("10-30 20:10", "10-31 08:05")
+    assert set(raised("T1")) == {"response", "resolution"}
+    deliver({**second, "resolved_at": at("10-31 09:00")}, known_on=date(2026, 10, 31))
+    ticks("10-31 09:05")
+    assert {reason for _when, reason, _told in raised("T1").values()} == {"solved"}
+
+
+def test_matter__whose_first_report_was_withdrawn_or_never_came__runs_by_itself():
+    second = {"complaint_id": "T2", "submitted_at": at("10-30 09:00"), "same_matter_as_id": "T1"}
+    deliver(second)
+    ticks("10-30 11:05")
+    assert set(raised("T2")) == {"response"}
+    first = {"complaint_id": "T3", "submitted_at": at("10-30 08:00")}
+    deliver(first, {**second, "complaint_id": "T4", "same_matter_as_id": "T3"})
+    deliver({**first, "status_code": "withdrawn"})
+    ticks("10-30 21:05")
+    assert set(raised("T4")) == {"response", "handling"}
 
 
 def test_life__of_a_slow_complaint__raised_at_its_limits_and_closed_when_solved():
@@ -137,6 +167,31 @@ def test_withdrawn__after_an_escalation__closes_it_as_withdrawn():
     deliver({**born, "status_code": "withdrawn", "updated_at": at("10-30 11:00")})
     ticks("10-30 11:05")
     assert raised()["response"] == ("10-30 10:05", "withdrawn", True)
+
+
+def test_complaint__whose_every_version_is_taken_back__is_open_no_more_and_comes_back_with_a_version():
+    batch_id = deliver({"complaint_id": "T1", "submitted_at": at("10-30 08:00")})
+    ticks("10-30 10:05")
+    with connect() as connection:
+        connection.execute(
+            "insert into raw.withdrawn_rows (feed, batch_id, row_number, by_batch_id, known_on, received_at)"
+            " values ('complaints', %s, 0, 'W1', '2026-10-30', %s)",
+            (batch_id, at("10-30 11:00")),
+        )
+        connection.execute(
+            "insert into ops.batches (batch_id, feed, source_profile, source_file, archive_path, content_sha256, kind,"
+            " content_bytes, business_date, received_at, status, rows_in, rows_accepted, rows_rejected, rows_duplicate)"
+            " values ('W1', 'complaints', 'mashangban_api', '', '', '', 'withdrawal', 0, '2026-10-30', %s, 'loaded',"
+            " 0, 0, 0, 0)",
+            (ARRIVED + timedelta(days=1),),
+        )
+    ticks("10-30 20:05", "11-05 00:00")
+    assert raised() == {"response": ("10-30 10:05", "withdrawn", True)}
+    with connect("pc_supervision") as connection:
+        assert connection.execute("select count(*) from supervision.open_complaints").fetchone() == (0,)
+    deliver({"complaint_id": "T1", "submitted_at": at("10-30 08:00")}, arrived=ARRIVED + timedelta(days=2))
+    ticks("11-05 00:05")
+    assert set(raised()) == {"response", "handling", "resolution"}
 
 
 def test_late_row__unsolved__is_raised_by_the_tick_that_reads_it_and_one_solved_meanwhile_is_recorded_untold():
@@ -271,18 +326,18 @@ def test_tick__killed_before_it_writes_a_table__leaves_nothing_and_the_next_one_
     with connect() as holder:
         holder.execute(f"lock table supervision.{table} in share row exclusive mode")
         code = (
-            "from datetime import datetime; from supervision.tick import tick; "
+            "from datetime import datetime; from property_credit.supervision.tick import tick; "
             "tick(datetime.fromisoformat('2026-10-30T10:05+08:00'))"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
         with connect(autocommit=True) as other:
             waiting = "select pid from pg_locks where not granted and relation = %s::regclass"
-            while (found := other.execute(waiting, (f"supervision.{table}",)).fetchone()) is None:
+            while (pid := other.execute(waiting, (f"supervision.{table}",)).fetchone()) is None:
                 assert process.poll() is None
                 time.sleep(0.02)
             process.kill()
             process.wait()
-            other.execute("select pg_terminate_backend(%s, 10000)", found)
+            other.execute("select pg_terminate_backend(%s, 10000)", pid)
     assert snapshot() == []
     assert ticks("10-30 10:05")[0].raised_count == 1
     assert notices() == ["escalation_raised response/1"]

@@ -31,6 +31,25 @@ def test_auc_within__groups_differ_in_risk_and_rate__sees_only_what_is_inside():
 def test_ks__separated_and_equal__are_one_and_nought():
     event = np.array([False, False, True, True])
     assert st.ks(np.arange(4.0), event) == 1 and st.ks(np.zeros(4), event) == 0
+    assert st.ks(-np.arange(4.0), event) == 0  # perfectly wrong
+
+
+def test_null__noise__lies_inside_it_and_a_real_difference_beyond():
+    event = np.arange(400) % 10 == 0
+    noise = [st.null(st.ks, RNG.normal(size=400), event, draws=200).p for _ in range(40)]
+    assert sum(p < 0.05 for p in noise) <= 6 and np.mean(noise) == pytest.approx(0.5, abs=0.15)
+    assert st.null(st.ks, RNG.normal(size=400) + event, event, draws=200).p < 0.01
+
+
+def test_share_of_attainable__of_nothing__has_no_answer():
+    assert st.share_of_attainable(0.6, 0.7, nothing=0.5) == pytest.approx(0.5)
+    assert np.isnan(st.share_of_attainable(0.6, 0.45, nothing=0.5))
+
+
+def test_trend_power__more_rows__sees_more():
+    level, event = np.arange(100) % 3, np.arange(100) % 10 == 0
+    small, large = (st.trend_power(np.tile(level, n), np.tile(event, n), auc_aim=0.65, draws=100) for n in (1, 8))
+    assert small < 0.8 < large
 
 
 def test_trend_p__rising_flat_and_falling_rates__tells_them_apart():
@@ -65,8 +84,8 @@ def test_bootstrap__interval__covers_as_often_as_it_says():
     inside = 0
     for seed in range(120):
         sample = np.random.default_rng(seed).normal(3, 1, 60)
-        found = st.bootstrap(np.mean, sample, draws=200, seed=seed)
-        inside += found.low <= 3 <= found.high
+        estimate = st.bootstrap(np.mean, sample, draws=200, seed=seed)
+        inside += estimate.low <= 3 <= estimate.high
     assert inside / 120 > 0.88
 
 
@@ -85,6 +104,6 @@ def test_proportion__nobody_and_everybody__still_have_an_interval():
 
 
 def test_correlation__interval__is_fishers():
-    found = st.correlation(np.arange(100.0), np.arange(100.0) + RNG.normal(0, 60, 100))
-    half = (np.arctanh(found.high) - np.arctanh(found.low)) / 2
+    estimate = st.correlation(np.arange(100.0), np.arange(100.0) + RNG.normal(0, 60, 100))
+    half = (np.arctanh(estimate.high) - np.arctanh(estimate.low)) / 2
     assert half == pytest.approx(1.96 / np.sqrt(97), abs=1e-3)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from warehouse import embedded
+from property_credit.warehouse import embedded
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -80,6 +80,114 @@ def test_ensure_running__data_dir_was_deleted_under_a_running_server__makes_a_ne
         assert connection.execute("select 1").fetchone() == (1,)
 
 
+def _with_a_row(data_dir):
+    server = embedded.ensure_running(data_dir)
+    with _connect(server) as connection:
+        connection.execute("create table kept as select 1 as one")
+    return server
+
+
+def _rows(server):
+    with _connect(server) as connection:
+        return connection.execute("select one from kept").fetchall()
+
+
+def test_check_pages__a_bit_that_turned__is_named(data_dir):
+    server = embedded.ensure_running(data_dir)
+    with _connect(server) as connection:
+        connection.execute("create table kept as select repeat('x', 100) as text from generate_series(1, 1000)")
+        (path,) = connection.execute("select pg_relation_filepath('kept')").fetchone()
+    assert embedded.check_pages(data_dir) == []
+    embedded.stop(data_dir)
+    with open(server.home / "cluster" / path, "r+b") as stream:
+        stream.seek(20_000)
+        octet = stream.read(1)
+        stream.seek(20_000)
+        stream.write(bytes([octet[0] ^ 1]))
+    problems = embedded.check_pages(data_dir)
+    assert any(Path(path).name in line for line in problems), problems
+
+
+def test_recovery__to_an_instant__has_what_was_there_then(data_dir):
+    """As docs/restore.md tells it for a server of one's own: a base backup, archived WAL, a target time."""
+    first = embedded.ensure_running(data_dir / "first")
+    embedded.stop(data_dir / "first")
+    wal = first.home / "wal"
+    wal.mkdir()
+    shutil.chown(wal, first.home.owner(), first.home.group())
+    _configure(first, wal_level="replica", max_wal_senders="3", archive_mode="on", archive_command=f"cp %p {wal}/%f")
+    first = embedded.ensure_running(data_dir / "first")
+    home = embedded._home(data_dir / "second")
+    program, to = embedded._program(first.home, "pg_basebackup"), ["-h", str(first.socket_dir), "-U", "postgres"]
+    command = [program, *to, "-D", str(home / "cluster"), "--checkpoint=fast"]
+    assert embedded._run(command, first).returncode == 0, (first.home / "control.log").read_text()
+    with _connect(first) as connection:
+        connection.execute("create table kept as select 1 as one")
+    with _connect(first) as connection:
+        (instant,) = connection.execute("select clock_timestamp()::text").fetchone()
+        time.sleep(0.2)
+        connection.execute("drop table kept")
+    embedded.stop(data_dir / "first")  # its last WAL is archived with it
+    second = embedded.Server(home=home, socket_dir=embedded._socket_dir(home))
+    options = {"recovery_target_time": instant, "recovery_target_action": "promote", "archive_mode": "off"}
+    _configure(second, restore_command=f"cp {wal}/%f %p", **options)
+    (home / "cluster" / "recovery.signal").touch()
+    shutil.chown(home / "cluster" / "recovery.signal", home.owner(), home.group())
+    assert _rows(embedded.ensure_running(data_dir / "second")) == [(1,)]
+    embedded.stop(data_dir / "second")
+
+
+def _configure(server, **settings):
+    with open(server.home / "cluster" / "postgresql.auto.conf", "a") as stream:
+        stream.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+
+def _copied(source, target):
+    """Copy as a person does, sockets and lock files included."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+@pytest.mark.parametrize("name", ["moved", "a blank, a comma and more than a socket's path may have" * 2])
+def test_ensure_running__data_dir_was_moved__starts_there_and_finds_its_rows(data_dir, name):
+    first = _with_a_row(data_dir / "first")
+    if name == "moved":
+        os.kill(_postmaster(first), signal.SIGKILL)  # as after a power cut: its lock files move along
+        while _is_alive(_postmaster(first)):
+            time.sleep(0.05)
+    else:
+        embedded.stop(data_dir / "first")
+    (data_dir / "first").rename(data_dir / name)
+    moved = embedded.ensure_running(data_dir / name)
+    assert moved.home.is_relative_to(data_dir / name)
+    assert _rows(moved) == [(1,)]
+    embedded.stop(data_dir / name)
+    assert not (data_dir / "first").exists()
+
+
+def test_ensure_running__data_dir_was_copied__both_run_apart(data_dir):
+    _with_a_row(data_dir / "first")
+    embedded.stop(data_dir / "first")
+    _copied(data_dir / "first", data_dir / "copy")
+    first, copy = (embedded.ensure_running(data_dir / name) for name in ("first", "copy"))
+    with _connect(copy) as connection:
+        connection.execute("insert into kept values (2)")
+    assert (_rows(first), _rows(copy)) == ([(1,)], [(1,), (2,)])
+    assert _postmaster(first) != _postmaster(copy)
+    for name in ("first", "copy"):
+        embedded.stop(data_dir / name)
+
+
+def test_ensure_running__copied_from_a_running_server__says_so_and_stops_nobody(data_dir):
+    first = _with_a_row(data_dir / "first")
+    process = _postmaster(first)
+    _copied(data_dir / "first", data_dir / "copy")
+    with pytest.raises(embedded.EmbeddedServerError, match="such a copy is not whole"):
+        embedded.ensure_running(data_dir / "copy")
+    assert embedded.stop(data_dir / "copy") is False
+    assert (_is_alive(process), _postmaster(first), _rows(first)) == (True, process, [(1,)])
+    embedded.stop(data_dir / "first")
+
+
 def _is_alive(process):
     try:
         with open(f"/proc/{process}/stat") as stream:
@@ -90,7 +198,7 @@ def _is_alive(process):
 
 def test_ensure_running__six_starters_at_once__all_reach_one_server(data_dir):
     code = (
-        "import sys, pathlib; from warehouse import embedded; "
+        "import sys, pathlib; from property_credit.warehouse import embedded; "
         "print(embedded.ensure_running(pathlib.Path(sys.argv[1])).socket_dir)"
     )
     starters = [
@@ -150,7 +258,7 @@ def test_socket_dir__made_by_somebody_else_as_a_link__is_refused(tmp_path, monke
 def test_ensure_running__as_a_normal_user__works_without_root(data_dir):
     data_dir.chmod(0o777)
     code = (
-        "import sys, pathlib; from warehouse import embedded; d = pathlib.Path(sys.argv[1]); "
+        "import sys, pathlib; from property_credit.warehouse import embedded; d = pathlib.Path(sys.argv[1]); "
         "embedded.ensure_running(d); assert embedded.stop(d)"
     )
     python = os.path.realpath(sys.executable)
@@ -177,6 +285,13 @@ def test_ensure_running__data_dir_that_the_server_user_cannot_enter__uses_var_li
     with _connect(server) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     assert embedded.stop(data_dir / "inner")
+    (data_dir / "inner").rename(data_dir / "elsewhere")
+    moved = embedded.ensure_running(data_dir / "elsewhere")
+    assert moved.home == server.home, "a folder that was moved finds its database, not an empty one"
+    assert embedded.stop(data_dir / "elsewhere")
+    _copied(data_dir / "elsewhere", data_dir / "copy")
+    with pytest.raises(embedded.EmbeddedServerError, match="is a copy of"):
+        embedded.ensure_running(data_dir / "copy")
     shutil.rmtree(server.home)
 
 

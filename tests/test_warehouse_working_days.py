@@ -6,7 +6,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from warehouse import working_days
+from property_credit.warehouse import working_days
+from property_credit.warehouse.settings import get_settings
 
 
 def test_examples__of_the_module__hold():
@@ -45,7 +46,72 @@ def test_year__not_arranged_yet__is_monday_to_friday_and_says_so():
     assert working_days.after(monday, 5) == date.fromordinal(monday.toordinal() + 7)
 
 
+SEED = """
+arrangements:
+  - {announced_on: 2026-11-12, source: a circular, year: 2027, holidays: [2027-01-01/2027-01-03, 2027-02-05/2027-02-12],
+     workdays: [2027-02-20]}
+  - {announced_on: 2027-05-20, source: the region, holidays: [2027-06-01]}
+  - {announced_on: 2027-05-25, source: withdrawn again, workdays: [2027-06-01]}
+"""
+
+
+@pytest.fixture
+def seed(monkeypatch, tmp_path):
+    """Write a file of holidays and use it."""
+
+    def write(text):
+        path = tmp_path / f"holidays-{len(list(tmp_path.iterdir()))}.yml"
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setenv("HOLIDAYS_FILE", str(path))
+        get_settings.cache_clear()
+
+    yield write
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_seed__laid_over_the_library__counts_from_the_day_it_was_announced(seed):
+    start = date(2027, 1, 20)
+    assert working_days.is_provisional(working_days.after(start, 20))
+    unknown = working_days.after(start, 20)
+    seed(SEED)
+    assert working_days.last_known_year() == 2027
+    assert not working_days.is_provisional(working_days.after(start, 20))
+    assert working_days.after(start, 20) == date(2027, 2, 24) != unknown  # six weekdays off, one Saturday worked
+    before = date(2026, 11, 11)  # the night before it was announced computes as it did
+    assert working_days.after(start, 20, known_on=before) == unknown
+    assert working_days.is_provisional(unknown, known_on=before)
+    june = date(2027, 6, 1)
+    answers = [working_days.is_working_day(june, known_on=date(2027, 5, day)) for day in (19, 20, 25)]
+    assert answers == [True, False, True]  # a later announcement has the last word
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arrangements: [{announced_on: 2026-11-12, holidays: [2027-01-01]}]", "source"),
+        ("arrangements: [{announced_on: soon, source: x}]", "announced_on"),
+        ("arrangements: [{announced_on: 2026-11-12, source: x, holiday: [2027-01-01]}]", "unknown holiday"),
+        ("arrangements: [{announced_on: 2026-11-12, source: x, holidays: [1 May]}]", "neither yyyy-mm-dd"),
+        (
+            "arrangements: [{announced_on: 2026-11-12, source: x, holidays: [2027-05-01/2026-05-03]}]",
+            "does not end within",
+        ),
+        (
+            "arrangements: [{announced_on: 2026-11-12, source: x, holidays: [2027-05-01], workdays: [2027-05-01]}]",
+            "a holiday and a workday",
+        ),
+        ("arrangements: [{announced_on: 2026-11-12, source: x, year: 2027, holidays: [2026-05-01]}]", "has no holiday"),
+        ("days: []", "must hold `arrangements`"),
+    ],
+)
+def test_seed__that_cannot_be_used__says_where_and_why(seed, text, said):
+    seed(text)
+    with pytest.raises(working_days.HolidaysError, match=said):
+        working_days.calendar()
+
+
 def test_calendar__a_column_of_days__is_what_single_days_say():
     days = np.arange("2026-01-01", "2026-12-31", dtype="datetime64[D]")
-    found = np.busday_offset(days, 3, roll="backward", busdaycal=working_days.calendar())
-    assert [day.astype(date) for day in found] == [working_days.after(day.astype(date), 3) for day in days]
+    shifted = np.busday_offset(days, 3, roll="backward", busdaycal=working_days.calendar())
+    assert [day.astype(date) for day in shifted] == [working_days.after(day.astype(date), 3) for day in days]

@@ -1,4 +1,4 @@
-"""A tick as people and the DAG run it: the API pulled through door 1, clocks judged, notices at the real sandbox."""
+"""A tick as people and the DAG run it: API, batch gate, clocks judged, notices at the real sandbox."""
 
 import json
 
@@ -9,12 +9,11 @@ from clock_world import at, deliver
 from delivery_world import use_sandbox
 from typer.testing import CliRunner
 
-from cli.main import app
-from publishing import sandbox_process
-from simulation import complaints_api
-from supervision.limits import DEFAULT
-from warehouse.connection import connect
-from warehouse.settings import get_settings
+from property_credit.cli.main import app
+from property_credit.supervision.limits import DEFAULT
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.settings import get_settings
+from simulation import complaints_api, sandbox_process
 
 OLD_FORM = {  # as offices deliver that know no pause reasons
     "诉求编号": "T1",
@@ -33,7 +32,6 @@ OLD_FORM = {  # as offices deliver that know no pause reasons
 def run(warehouse_database, monkeypatch, tmp_path):
     monkeypatch.setenv("KEYS_DIR", str(tmp_path / "keys"))
     get_settings.cache_clear()
-    monkeypatch.setattr("warehouse.migrate.migrate", lambda: None)  # the test's warehouse is migrated
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, list(arguments))
 
@@ -83,7 +81,7 @@ def test_tick__from_the_api_to_the_office__over_midnight_and_back_when_it_is_sol
 
 
 def test_tick__the_api_is_away__judges_what_is_there_and_exits_1(run, monkeypatch):
-    monkeypatch.setattr("ingestion.api_reader.ATTEMPTS", 1)
+    monkeypatch.setattr("property_credit.ingestion.api_reader.ATTEMPTS", 1)
     monkeypatch.setenv("COMPLAINTS_API_URL", "http://127.0.0.1:9")
     get_settings.cache_clear()
     deliver({"complaint_id": "T1", "submitted_at": at("10-30 08:00")})

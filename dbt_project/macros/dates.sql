@@ -29,14 +29,14 @@
     + extract(day from age(({{ later }})::timestamp, ({{ earlier }})::timestamp)) / 31.0)
 {%- endmacro %}
 
-{#- The date N months before the business date: an event on it is just outside the window. -#}
-{% macro months_ago(months) -%}
-  ({{ business_date() }} - interval '{{ months }} months')::date
+{#- The date N months before the business date, or before the window's own end: an event on it is just outside the window. -#}
+{% macro months_ago(months, until=none) -%}
+  ({{ until or business_date() }} - interval '{{ months }} months')::date
 {%- endmacro %}
 
-{#- A window: event_date > business_date - N months and event_date <= business_date. -#}
-{% macro in_window(event_on, months) -%}
-  ({{ event_on }} > {{ months_ago(months) }} and {{ event_on }} <= {{ business_date() }})
+{#- A window: event_date > business_date - N months and event_date <= business_date; `until` ends it on another day. -#}
+{% macro in_window(event_on, months, until=none) -%}
+  ({{ event_on }} > {{ months_ago(months, until) }} and {{ event_on }} <= {{ until or business_date() }})
 {%- endmacro %}
 
 {#- Months an indicator looks back, from the grading method's variables. -#}
@@ -50,11 +50,11 @@
 
 {#- The longest of several indicators' windows, in months. -#}
 {% macro longest_window(indicator_codes) -%}
-  {%- set found = namespace(months=0) -%}
+  {%- set longest = namespace(months=0) -%}
   {%- for code in indicator_codes -%}
-    {%- set found.months = [found.months, window_months(code) | int] | max -%}
+    {%- set longest.months = [longest.months, window_months(code) | int] | max -%}
   {%- endfor -%}
-  {{ found.months }}
+  {{ longest.months }}
 {%- endmacro %}
 
 {#- The first of the 24 calendar months that community months and the pages' months go back. -#}

@@ -1,4 +1,6 @@
-{#- Schemas are the layers of the house, not a developer's: exactly staging, intermediate, marts. -#}
+{#- Schemas are the layers of the house: exactly staging, intermediate, marts, and beside them an engineer's own
+    (dev_staging …) for every target but the platform's. -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-  {{ (custom_schema_name or target.schema) | trim }}
+  {%- set prefix = '' if target.name == 'warehouse' else env_var('PC_DBT_PREFIX', 'dev_') -%}
+  {{ prefix ~ (custom_schema_name or 'marts') | trim }}
 {%- endmacro %}

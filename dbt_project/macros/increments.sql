@@ -2,18 +2,12 @@
     the batches it had not read. Without it every table is made anew. Both run the same selects; the incremental one
     only adds which keys they are run for. -#}
 {% macro is_increment() -%}
-  {{ return(var('increment', none) is not none and not flags.FULL_REFRESH) }}
+  {{ return(var('increment', none) is not none) }}
 {%- endmacro %}
 
-{#- dbt's own, but never by accident: without `increment` a table that stands already would keep what is no longer so. -#}
-{% macro is_incremental() -%}
-  {%- set stands = dbt.is_incremental() -%}
-  {%- if stands and not is_increment() -%}
-    {{ exceptions.raise_compiler_error(
-      "this table is built on top of the last night: build with `property-credit`, or with dbt's --full-refresh"
-    ) }}
-  {%- endif -%}
-  {{ return(stands) }}
+{#- Without `increment` a table that stands is always made anew: it would keep what is no longer so. -#}
+{% macro should_full_refresh() -%}
+  {{ return(not is_increment()) }}
 {%- endmacro %}
 
 {#- The business date of the last build. -#}
@@ -24,8 +18,8 @@
 {#- The batches that the last build had not read, of a feed or of all, as an SQL list; one of nothing when there are none. -#}
 {% macro new_batches(feed=none) -%}
   {%- set all = var('increment').batches -%}
-  {%- set found = all.get(feed, []) if feed else all.values() | sum(start=[]) -%}
-  ({% for batch_id in found or [''] %}'{{ batch_id }}'{% if not loop.last %}, {% endif %}{% endfor %})
+  {%- set batches = all.get(feed, []) if feed else all.values() | sum(start=[]) -%}
+  ({% for batch_id in batches or [''] %}'{{ batch_id }}'{% if not loop.last %}, {% endif %}{% endfor %})
 {%- endmacro %}
 
 {#- Whether a row of raw came in a batch of `feed` that the last build had not read; its arrival finds it by block range. -#}

@@ -1,16 +1,35 @@
+{#- The order in which the version in force on `day` comes first: the newest valid by then. On a day before the first
+    version that one counts: nights of any past date can be built, judged by the oldest limit that is known. -#}
+{% macro in_force_first(valid_from, day=none) -%}
+  {%- set day = day or business_date() -%}
+  {{ valid_from }} > {{ day }}, abs({{ valid_from }} - {{ day }})
+{%- endmacro %}
+
+{#- Whether a city (by a region code in it) has ever reported that register: see int_feed_cities__reported. -#}
+{% macro is_reported(register_code, region_code) -%}
+  exists (
+    select 1 from {{ ref('int_feed_cities__reported') }} as registers
+    where registers.register_code = '{{ register_code }}' and registers.city_code = left({{ region_code }}, 4)
+  )
+{%- endmacro %}
+
 {#- A limit of supervision as it is valid on the business date (seed supervision_thresholds). -#}
 {% macro threshold(code) -%}
   (select limits.value from {{ ref('supervision_thresholds') }} as limits
-    where limits.threshold_code = '{{ code }}' and limits.valid_from <= {{ business_date() }}
-    order by limits.valid_from desc limit 1)
+    where limits.threshold_code = '{{ code }}'
+    order by {{ in_force_first('limits.valid_from') }} limit 1)
 {%- endmacro %}
 
 {#- Whether one of `codes` is another limit than it was on the night of the last build. -#}
 {% macro is_threshold_changed(codes) -%}
   exists (
-    select 1 from {{ ref('supervision_thresholds') }}
-    where threshold_code in ('{{ codes | join("', '") }}')
-      and valid_from > {{ previous_business_date() }} and valid_from <= {{ business_date() }}
+    select 1 from {{ ref('supervision_thresholds') }} as limits
+    where limits.threshold_code in ('{{ codes | join("', '") }}')
+      and limits.valid_from > {{ previous_business_date() }} and limits.valid_from <= {{ business_date() }}
+      and exists (  -- the first version counted before it as well
+        select 1 from {{ ref('supervision_thresholds') }} as earlier
+        where earlier.threshold_code = limits.threshold_code and earlier.valid_from < limits.valid_from
+      )
   )
 {%- endmacro %}
 

@@ -10,14 +10,15 @@ import numpy as np
 import polars as pl
 
 from scoring.validation import statistics as st
-from scoring.validation.gates import Aim, Gate, Why, few, judge, not_measured, rated
 from scoring.validation.statistics import Array, Estimate
+from scoring.validation.verdicts import Aim, Gate, Why, few, judge, not_measured, rated
 
 
-def fairness(firms: pl.DataFrame, quality: dict[str, float] | None = None) -> list[Gate]:
+def fairness(firms: pl.DataFrame) -> list[Gate]:
     """Correlation of S with old share; mean gaps by size band and between local and outside firms.
 
-    With ``quality`` (simulation only) the same figures are given for enterprises of equal true quality.
+    Where ``firms`` has a column ``quality`` (simulation only), the same figures are given for enterprises of equal true
+    quality.
     """
     texts = {
         "old_share": ("公平：得分与老旧小区占比的相关（绝对值）", "abs. correlation of S with old-community share"),
@@ -36,11 +37,10 @@ def fairness(firms: pl.DataFrame, quality: dict[str, float] | None = None) -> li
     }
     labels = {"size_gap": ("≤ 5 项目 projects", "6–20", "> 20"), "local_gap": ("外地 outside", "本地 local")}
     left = None
-    if quality:
-        true = np.array([quality.get(uscc, np.nan) for uscc in firms["uscc"]])
-        left = st.residual(score, true) if np.isfinite(true).all() else None
+    if "quality" in firms.columns and firms["quality"].is_not_null().all():
+        left = st.residual(score, firms["quality"].to_numpy())
     signed = st.correlation(firms["old_share"].to_numpy(), score)
-    found = [_old_share(signed, firms, left, texts["old_share"], aims["old_share"])]
+    gates = [_old_share(signed, firms, left, texts["old_share"], aims["old_share"])]
     for code, group in groups.items():
         estimate = st.bootstrap(
             lambda values, names: st.largest_gap(values, names, least=3), score, group, is_distance=True
@@ -51,10 +51,15 @@ def fairness(firms: pl.DataFrame, quality: dict[str, float] | None = None) -> li
         details: dict[str, Any] = {"means": means, "enterprises": counts}
         if left is not None:
             details["gap_at_equal_quality"] = st.largest_gap(left, group, least=3)
-        found.append(
+        gates.append(
             judge(code, "fairness", texts[code], aims[code], estimate, why=_why_gap(details), details=details)
         )  # fmt: skip
-    return found
+    return gates
+
+
+def old_share(firms: pl.DataFrame) -> Estimate:
+    """Return the absolute correlation of S with the share of old communities."""
+    return st.absolute(st.correlation(firms["old_share"].to_numpy(), firms["score"].to_numpy()))
 
 
 def _old_share(signed: Estimate, firms: pl.DataFrame, left: Array | None, names: tuple[str, str], aim: Aim) -> Gate:
@@ -65,8 +70,8 @@ def _old_share(signed: Estimate, firms: pl.DataFrame, left: Array | None, names:
     def why() -> Why:
         zh, en = f"相关系数 {signed.value:+.2f}。", f"The correlation is {signed.value:+.2f}."
         if "at_equal_quality" in details:
-            zh += f"真实质量相同的企业之间为 {details['at_equal_quality']:+.2f}，其余来自质量本身。"
-            en += f" At equal true quality it is {details['at_equal_quality']:+.2f}; the rest is quality itself."
+            zh += f"真实质量相同的企业之间为 {details['at_equal_quality']:+.2f}。"
+            en += f" At equal true quality it is {details['at_equal_quality']:+.2f}."
         return Why(zh, en)
 
     return judge("old_share", "fairness", names, aim, st.absolute(signed), why=why, details=details)

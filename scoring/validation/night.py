@@ -14,11 +14,12 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from property_credit.warehouse.connection import connect
+from property_credit.warehouse.versions import NEWEST_FIRST
 from scoring.errors import ScoringError
 from scoring.fit import Fit, latest_fit
 from scoring.inputs import Inputs, read_inputs
 from scoring.method import LoadedMethod, load
-from warehouse.connection import connect
 
 RUN: LiteralString = """
     select run_id, fit_id from scoring.runs
@@ -61,17 +62,18 @@ MEASURED: LiteralString = """
     where tables.table_schema = 'intermediate' and tables.table_name like 'int\\_%%\\_events\\_\\_measured'
     order by tables.table_name collate "C"
 """
-OUTCOMES: LiteralString = """
+OUTCOMES = sql.SQL(
+    """
     with records as (
       select distinct on (record_id) uscc, record_type_code, decided_on, is_final, revoked_on
-      from raw.public_credit order by record_id, known_on desc, received_at desc, batch_id desc, row_number desc
+      from raw.public_credit as versions order by record_id, {newest_first}
     ), findings as (
       select distinct on (inspection_id, line_code) uscc, severity_code, inspected_on, is_confirmed
-      from raw.inspections
-      order by inspection_id, line_code, known_on desc, received_at desc, batch_id desc, row_number desc
+      from raw.inspections as versions
+      order by inspection_id, line_code, {newest_first}
     ), contracts as (
       select distinct on (contract_id) uscc, end_reason_code, ended_on
-      from raw.contracts order by contract_id, known_on desc, received_at desc, batch_id desc, row_number desc
+      from raw.contracts as versions order by contract_id, {newest_first}
     ), events as (
       select uscc, record_type_code as kind, decided_on as happened_on from records
       where is_final and revoked_on is null and record_type_code in ('penalty', 'abandonment')
@@ -85,12 +87,14 @@ OUTCOMES: LiteralString = """
     where happened_on > %(after)s and happened_on <= %(until)s
     order by 1, 2, 3
 """
+).format(newest_first=sql.SQL(NEWEST_FIRST))
 COUNTED = pl.Schema(
     {
         name: pl.String
         for name in ("indicator_code", "uscc", "stratum_code", "window_months", "numerator", "denominator")
     }
 )
+LAST = pl.Schema({"indicator_code": pl.String, "uscc": pl.String, "numerator": pl.Float64, "denominator": pl.Float64})
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,13 @@ class Truth:
     Attributes:
         quality: hidden quality 0-1 by enterprise.
         bought: ids of complaints that a rival paid for, by victim.
+        best_guess: what somebody who knows how the region works, but nobody's conduct, makes of the record, by
+            enterprise; empty where the simulation does not say.
     """
 
     quality: dict[str, float]
     bought: dict[str, list[str]]
+    best_guess: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,8 @@ class Night:
         halves: counts of the events of even and of odd weeks, like ``inputs.counts``.
         dated: indicators whose events have days of their own, and so can be halved.
         without: counts of the complaint indicators without given complaints, by the name of that set.
+        last_events: what the newest day of each indicator and enterprise counted: indicator_code, uscc, numerator,
+            denominator.
     """
 
     business_date: date
@@ -127,6 +136,7 @@ class Night:
     halves: tuple[pl.DataFrame, pl.DataFrame]
     dated: frozenset[str]
     without: dict[str, pl.DataFrame] = field(default_factory=dict)
+    last_events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LAST))
 
 
 def shadow_quarters(until: date) -> int:
@@ -150,22 +160,22 @@ def read_night(business_date: date, *, method_version: str | None = None, drop: 
     loaded = load(method_version)
     with connect("pc_gatekeeper") as connection:
         connection.execute("set transaction isolation level repeatable read")
-        found = connection.execute(RUN, (business_date, loaded.version)).fetchone()
+        run = connection.execute(RUN, (business_date, loaded.version)).fetchone()
         fit = latest_fit(connection, loaded.version, business_date)
-        if found is None or fit is None:
+        if run is None or fit is None:
             raise ScoringError(f"there is no run of {business_date} under method {loaded.version}: grade it first")
         inputs = read_inputs(connection)
-        firms = _grades(connection, found[0]).join(
+        firms = _grades(connection, run[0]).join(
             read_profiles(connection, business_date), on="uscc", how="left", maintain_order="left"
         )
-        if firms["uscc"].to_list() != inputs.enterprises["uscc"].to_list() or found[1] != fit.fit_id:
-            raise ScoringError(f"the marts are not those of run {found[0]} any more: build that night again")
+        if firms["uscc"].to_list() != inputs.enterprises["uscc"].to_list() or run[1] != fit.fit_id:
+            raise ScoringError(f"the marts are not those of run {run[0]} any more: build that night again")
         tables = [name for (name,) in connection.execute(MEASURED)]
         _check_recount(recount(connection, tables), inputs)
         dated = _dated(connection, tables, business_date)
         return Night(
             business_date=business_date,
-            run_id=found[0],
+            run_id=run[0],
             method=loaded,
             fit=fit,
             inputs=inputs,
@@ -173,14 +183,15 @@ def read_night(business_date: date, *, method_version: str | None = None, drop: 
             halves=(recount(connection, tables, parity=0), recount(connection, tables, parity=1)),
             dated=dated,
             without={name: recount(connection, tables, drop=ids) for name, ids in drop.items()},
+            last_events=_last_events(connection, tables),
         )
 
 
 def read_grades(business_date: date, method_version: str) -> pl.DataFrame | None:
     """Return the grades of the newest run of ``business_date`` (uscc, score, grade, caps …); None: there is no run."""
     with connect("pc_gatekeeper") as connection:
-        found = connection.execute(RUN, (business_date, method_version)).fetchone()
-        return _grades(connection, found[0]) if found else None
+        run = connection.execute(RUN, (business_date, method_version)).fetchone()
+        return _grades(connection, run[0]) if run else None
 
 
 def read_profiles(connection: psycopg.Connection, business_date: date, *, schema_prefix: str = "") -> pl.DataFrame:
@@ -217,15 +228,15 @@ def _has_events(connection: psycopg.Connection, table: str) -> bool:
 
 def _dated(connection: psycopg.Connection, tables: list[str], business_date: date) -> frozenset[str]:
     """Return the indicators most of whose events happened before the night itself; a state of the day has no week."""
-    found: set[str] = set()
+    dated: set[str] = set()
     for table in tables:
         if _has_events(connection, table):
             query = sql.SQL(
                 "select indicator_code from intermediate.{} group by indicator_code"
                 " having count(*) filter (where event_on < %s) * 2 > count(*)"
             ).format(sql.Identifier(table))
-            found |= {code for (code,) in connection.execute(query, (business_date - timedelta(days=1),))}
-    return frozenset(found)
+            dated |= {code for (code,) in connection.execute(query, (business_date - timedelta(days=1),))}
+    return frozenset(dated)
 
 
 def _check_recount(counts: pl.DataFrame, inputs: Inputs) -> None:
@@ -279,6 +290,24 @@ def recount(
     ).format(sql.SQL(" union all ").join(parts))
     rows = connection.execute(query, {"parity": parity, "drop": drop or []}).fetchall()
     return pl.DataFrame(rows, schema=COUNTED, orient="row")
+
+
+def _last_events(connection: psycopg.Connection, tables: list[str]) -> pl.DataFrame:
+    """Return the sums of the newest day of each indicator and enterprise, of events that divide by something."""
+    parts = [
+        sql.SQL(
+            "select indicator_code, uscc, sum(numerator)::float8, sum(denominator)::float8 from (select indicator_code,"
+            " uscc, numerator, denominator, event_on, max(event_on) filter (where denominator > 0)"
+            " over (partition by indicator_code, uscc) as newest_on from intermediate.{}) as events"
+            " where event_on = newest_on group by 1, 2"
+        ).format(sql.Identifier(table))
+        for table in tables
+        if _has_events(connection, table)
+    ]
+    if not parts:
+        return pl.DataFrame(schema=LAST)
+    rows = connection.execute(sql.SQL(" union all ").join(parts)).fetchall()
+    return pl.DataFrame(rows, schema=LAST, orient="row")
 
 
 def outcomes(after: date, until: date) -> pl.DataFrame | None:

@@ -8,15 +8,19 @@ import math
 from pathlib import Path
 from typing import Any
 
-from scoring.method import Method, load
-from scoring.validation import charts
-from scoring.validation.gates import Gate
+from scoring.method import load
+from scoring.schema import Method
+from scoring.validation import charts, outcomes
+from scoring.validation.outcomes import Judged
 from scoring.validation.run import Validation, summary
+from scoring.validation.verdicts import CANNOT_TELL, MISSED, Gate
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUPS = {
     "predictive": ("预测性", "predictive"),
+    "peers": ("与最简单的分数比较", "against the simplest peers"),
     "reliability": ("可靠性", "reliability"),
+    "coverage": ("区间覆盖率", "coverage of intervals"),
     "stability": ("稳定性", "stability"),
     "spread": ("区分度", "spread"),
     "fairness": ("公平性", "fairness"),
@@ -24,18 +28,37 @@ GROUPS = {
     "simulation": ("与已知真实质量比较（仅仿真）", "against the known truth (simulation only)"),
     "change_control": ("变更控制", "change control"),
 }
-STATUSES = {"met": ("达到", "met"), "missed": ("未达到", "missed"), "not_measured": ("未测", "not measured")}
+STATUSES = {
+    "met": ("达到", "met"),
+    "missed": ("未达到", "missed"),
+    "cannot_tell": ("不足以定论", "cannot tell"),
+    "not_measured": ("未测", "not measured"),
+}
 
 
-def write(found: Validation, out: Path) -> list[Path]:
+def write(validation: Validation, out: Path) -> list[Path]:
     """Write report.json, report.html and model-card.html below ``out``; return their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    document = finite(found.document())
-    context = _context(found, document)
+    document = finite(validation.document())
+    context = _context(validation, document)
     files = {
         "report.json": json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
         "report.html": _render("report.html", context),
         "model-card.html": _render("model-card.html", context),
+    }
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return [out / name for name in files]
+
+
+def write_outcomes(judged: Judged, out: Path) -> list[Path]:
+    """Write outcomes.json and outcomes.html below ``out``; return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    data = finite(outcomes.document(judged))
+    context = {"about": data["about"], "by_grade": data["by_grade"], "gates": judged.gates, "statuses": STATUSES}
+    files = {
+        "outcomes.json": json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
+        "outcomes.html": _render("outcomes.html", context),
     }
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
@@ -57,20 +80,23 @@ def _render(name: str, context: dict[str, Any]) -> str:
     return environment.get_template(name).render(context)
 
 
-def _context(found: Validation, document: dict[str, Any]) -> dict[str, Any]:
-    method = load(found.about["method_version"]).method
-    details = {gate.code: gate.details for gate in found.gates}
+def _context(validation: Validation, document: dict[str, Any]) -> dict[str, Any]:
+    method = load(validation.about["method_version"]).method
+    details = {gate.code: gate.details for gate in validation.gates}
     return {
         "about": document["about"],
-        "groups": [(names, [gate for gate in found.gates if gate.group == group]) for group, names in GROUPS.items()],
-        "missed": found.missed,
+        "groups": [
+            (names, [gate for gate in validation.gates if gate.group == group]) for group, names in GROUPS.items()
+        ],
+        "missed": validation.of(MISSED),
+        "unsure": validation.of(CANNOT_TELL),
         "statuses": STATUSES,
-        "summary": summary(found),
+        "summary": summary(validation),
         "charts": charts.draw(document["figures"], details, method.scale),
-        "gates": {gate.code: gate for gate in found.gates},
+        "gates": {gate.code: gate for gate in validation.gates},
         "method": method,
         "method_title": method.title,
-        "counts": _counts(method, found.about["indicators"]),
+        "counts": _counts(method, validation.about["indicators"]),
     }
 
 

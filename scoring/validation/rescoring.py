@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from scoring import grading, indicators
+from scoring.assessment import BLOCK
 from scoring.fit import Fit
 from scoring.inputs import Inputs
-from scoring.method import Method
-from scoring.run import BLOCK
+from scoring.method import LoadedMethod
+from scoring.schema import Method
 from scoring.validation.night import Night
 
 HALF, TWICE = Decimal("0.5"), Decimal(2)
@@ -33,20 +34,31 @@ def regrade(
     night: Night, *, method: Method | None = None, fit: Fit | None = None, counts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Return ``plain_grades`` of a stored night, with what is given in place of its own."""
-    found = night.inputs if counts is None else replace(night.inputs, counts=counts)
-    return plain_grades(method or night.method.method, fit or night.fit, found, business_date=night.business_date)
+    inputs = night.inputs if counts is None else replace(night.inputs, counts=counts)
+    return plain_grades(method or night.method.method, fit or night.fit, inputs, business_date=night.business_date)
 
 
-def plain_grades(method: Method, fit: Fit, found: Inputs, *, business_date: date) -> pl.DataFrame:
-    """Return uscc, score, grade, grade_before_caps of every enterprise, without hysteresis (no earlier run counts)."""
+def under(night: Night, loaded: LoadedMethod) -> Night:
+    """Return ``night`` as another method that counts alike grades it, with its fit and without hysteresis."""
+    grades = regrade(night, method=loaded.method).drop("grade_before_caps")
+    names = [name for name in grades.columns if name != "uscc"]
+    firms = night.firms.drop(names).join(grades, on="uscc", how="left", maintain_order="left")
+    return replace(night, method=loaded, firms=firms)
+
+
+def plain_grades(method: Method, fit: Fit, inputs: Inputs, *, business_date: date) -> pl.DataFrame:
+    """Return uscc, score, public_pct, market_pct, grade, grade_before_caps of everybody, without hysteresis."""
     decisions = []
-    for block in found.blocks(BLOCK):
+    for block in inputs.blocks(BLOCK):
         scored = indicators.score(method, fit, block)
         decisions += grading.decide(method, block, scored, business_date=business_date, standings={})
     return pl.DataFrame(
         {
-            "uscc": found.enterprises["uscc"],
-            "score": [None if one.score is None else float(one.score) for one in decisions],
+            "uscc": inputs.enterprises["uscc"],
+            **{
+                name: [None if (number := getattr(one, name)) is None else float(number) for one in decisions]
+                for name in ("score", "public_pct", "market_pct")
+            },
             "grade": pl.Series([one.grade for one in decisions], dtype=pl.String),
             "grade_before_caps": pl.Series([one.grade_before_caps for one in decisions], dtype=pl.String),
         }
@@ -74,7 +86,7 @@ def shares(night: Night) -> dict[str, np.ndarray]:
 
 def variants(method: Method, fit: Fit) -> Iterator[Variant]:
     """Yield the changes that sensitivity asks about (§9): weights ±10 points, m and k × ½ and × 2, cut-offs ± 2."""
-    for step in (Decimal(10), Decimal(-10)):
+    for step in (Decimal(10), Decimal(-10)) if len(method.pillars) > 1 else ():
         pillars = dict(method.pillars)
         for name, sign in (("public", 1), ("market", -1)):
             if name in pillars:

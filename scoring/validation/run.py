@@ -1,24 +1,38 @@
-"""One validation: all gates over a night, what followed it, and what is known of the truth."""
+"""One validation: all gates over one or several graded regions, what followed, and what is known of the truth."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from scoring.validation import gates, simulated
+from scoring.validation import coverage, gates, peers, predictive, simulated
 from scoring.validation.fairness import fairness
-from scoring.validation.gates import MET, MISSED, Gate
-from scoring.validation.night import Night, Truth, fingerprint
-from scoring.validation.rescoring import pillar_share, regrade, shares, variants
+from scoring.validation.measures import Measures, pooled, rated_rows
+from scoring.validation.night import Night, fingerprint
+from scoring.validation.statistics import Estimate
+from scoring.validation.verdicts import (
+    CANNOT_TELL,
+    MET,
+    MISSED,
+    NOT_MEASURED,
+    Aim,
+    Gate,
+    Why,
+    exit_code,
+    judge,
+    not_measured,
+    rated,
+)  # fmt: skip
 
 AHEAD_MONTHS = 6  # §9: events of the next 6 months
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found.
+    """The result of a validation.
 
     Attributes:
         gates: in the order of §9.
@@ -30,66 +44,70 @@ class Validation:
     figures: dict[str, Any]
     about: dict[str, Any]
 
+    def of(self, status: str) -> list[Gate]:
+        """Return the gates with that verdict."""
+        return [gate for gate in self.gates if gate.status == status]
+
     @property
-    def missed(self) -> list[Gate]:
-        """The gates that are not met."""
-        return [gate for gate in self.gates if gate.status == MISSED]
+    def exit_code(self) -> int:
+        """0: every measured aim is met; 1: one is missed; 3: none is missed, but of some the sample cannot tell."""
+        return exit_code(self.gates)
 
     def document(self) -> dict[str, Any]:
         """Return everything as plain JSON types."""
-        return {"about": self.about, "gates": [asdict(gate) for gate in self.gates], "figures": self.figures}
+        return {
+            "about": self.about,
+            "verdict": {0: MET, 1: MISSED, 3: CANNOT_TELL}[self.exit_code],
+            "gates": [asdict(gate) for gate in self.gates],
+            "figures": self.figures,
+        }
 
 
 def validate(
-    night: Night,
-    *,
-    events: pl.DataFrame | None,
-    later: pl.DataFrame | None,
-    truth: Truth | None,
-    region: dict[str, Any],
-    shadow_quarters: int = 0,
+    regions: Sequence[Measures], nights: Sequence[Night], *, region: dict[str, Any], shadow_quarters: int = 0
 ) -> Validation:
-    """Return every gate of §9 over ``night``.
+    """Return every gate of §9 over ``regions``, pooled.
 
     Args:
-        night: the run.
-        events: what happened in the six months after it (uscc, kind, on); None: not known yet.
-        later: ``firms`` of the run a quarter later; None: there is none.
-        truth: of a simulated region; None: a real one.
+        regions: what was measured of each.
+        nights: the runs they were measured on, all of one method.
         region: what the report says about where the data come from.
         shadow_quarters: how long a challenger has run beside this method.
     """
-    method = night.method.method
-    found: list[Gate] = []
-    if events is None:
-        aims = (("auc", "AUC", "≥ 0.65"), ("ks", "KS", "≥ 0.2"), ("trend", "AA < A < B", "< 0.05"))
-        why = ("此后六个月尚未过去", "the six months after the night are not over")
-        found += [gates.not_measured(code, "predictive", (name, name), aim, *why) for code, name, aim in aims]
+    measures, method = pooled(regions), nights[0].method.method
+    firms = measures.firms
+    with_truth, with_events = "quality" in firms.columns, "event" in firms.columns
+    rows: list[Gate] = []
+    if with_events:
+        rows += predictive.predictive(firms, method.scale)
+        rows.append(peers.beats(firms, against="event"))
     else:
-        found += gates.predictive(night.firms, events, method.scale, truth.quality if truth else None)
-    market = [code for code in method.members(pillar="market") if code in night.dated]
-    halves = tuple(np.array(pillar_share(night, counts, market)) for counts in night.halves)
-    found.append(gates.reliability(night.firms, (halves[0], halves[1]), market))
-    if later is None:
+        rows += predictive.unmeasured("此后六个月尚未过去", "the six months after the night are not over")
+    if with_truth:
+        rows.append(peers.beats(firms, against="quality"))
+    rows.append(
+        gates.reliability(firms, (firms["half_first"].to_numpy(), firms["half_second"].to_numpy()), measures.dated)
+    )
+    rows += coverage.coverage(rated(firms), measures.pits)
+    if measures.later is None:
         why = ("没有一个季度之后的运行", "there is no run of a quarter later")
-        found.append(gates.not_measured("psi", "stability", ("稳定性 PSI", "PSI"), "< 0.1", *why))
+        rows.append(not_measured("psi", "stability", ("稳定性 PSI", "PSI"), "< 0.1", *why))
         names = ("无原因等级变动", "unexplained grade moves")
-        found.append(gates.not_measured("moves", "stability", names, "≤ 0.15", *why))
+        rows.append(not_measured("moves", "stability", names, "≤ 0.15", *why))
     else:
-        found += gates.stability(night.firms, later)
-    found += gates.spread(night.firms, shares(night), method.scale)
-    found += fairness(night.firms, truth.quality if truth else None)
-    base = regrade(night)
-    changed = [
-        (one.code, one.zh, one.en, regrade(night, method=one.method, fit=one.fit))
-        for one in variants(method, night.fit)
-    ]
-    found += gates.sensitivity(base, changed)
-    if truth:
-        found += simulated.recovered(night, truth.quality)
-        found.append(simulated.flooded(night, truth.bought))
-    found.append(_change_control(shadow_quarters))
-    return Validation(found, _figures(night, events, later, truth), _about(night, region))
+        rows += gates.stability(firms, measures.later)
+    rows += gates.spread(firms, measures.shares, method.scale)
+    rows += fairness(firms)
+    rows += gates.sensitivity(measures.base, measures.changed)
+    if with_truth:
+        rows += simulated.recovered(simulated.with_attainable(firms, measures.known))
+        rows.append(simulated.flooded(measures.floods, method))
+    rows.append(_change_control(shadow_quarters))
+    figures = {
+        "enterprises": rated_rows(measures),
+        "later_scores": rated(measures.later)["score"].to_list() if measures.later is not None else [],
+    }
+    return Validation(rows, figures, _about(nights, region))
 
 
 def _change_control(shadow_quarters: int) -> Gate:
@@ -97,44 +115,29 @@ def _change_control(shadow_quarters: int) -> Gate:
     zh = "没有候选方法在影子运行（CHALLENGER_METHOD）；模型卡随本报告生成，预览属于发布流程"
     en = "no challenger runs in shadow (CHALLENGER_METHOD); the model card comes with this report, previews with lists"
     if not shadow_quarters:
-        return gates.not_measured("shadow", "change_control", names, "≥ 2", zh, en)
-    estimate = gates.Estimate(float(shadow_quarters), None, None, shadow_quarters)
-    why = gates.Why(f"仅 {shadow_quarters} 个季度。", f"Only {shadow_quarters} so far.")
-    return gates.judge("shadow", "change_control", names, gates.Aim(2, "at_least"), estimate, why=lambda: why)
+        return not_measured("shadow", "change_control", names, "≥ 2", zh, en)
+    estimate = Estimate(float(shadow_quarters), None, None, shadow_quarters)
+    why = Why(f"仅 {shadow_quarters} 个季度。", f"Only {shadow_quarters} so far.")
+    return judge("shadow", "change_control", names, Aim(2, "at_least"), estimate, why=lambda: why)
 
 
-def _figures(
-    night: Night, events: pl.DataFrame | None, later: pl.DataFrame | None, truth: Truth | None
-) -> dict[str, Any]:
-    firms = gates.rated(night.firms).select("uscc", "score", "grade", "old_share", "household_months", "is_local")
-    if events is not None:
-        firms = firms.with_columns(pl.col("uscc").is_in(events["uscc"].implode()).alias("event"))
-    if truth:
-        quality = [truth.quality.get(uscc) for uscc in firms["uscc"]]
-        firms = firms.with_columns(pl.Series("quality", quality, dtype=pl.Float64))
-    return {
-        "enterprises": firms.to_dicts(),
-        "later_scores": gates.rated(later)["score"].to_list() if later is not None else [],
-    }
-
-
-def _about(night: Night, region: dict[str, Any]) -> dict[str, Any]:
-    firms, method = night.firms, night.method.method
+def _about(nights: Sequence[Night], region: dict[str, Any]) -> dict[str, Any]:
+    firms, method = pl.concat([night.firms for night in nights]), nights[0].method.method
     grades = {code: firms.filter(pl.col("grade") == code).height for code in method.scale}
     statuses = dict(firms.group_by("status_code").len().sort("status_code").iter_rows())
     return {
         "region": region,
-        "business_date": str(night.business_date),
-        "run_id": night.run_id,
-        "fit_id": night.fit.fit_id,
-        "method_version": night.method.version,
-        "method_sha256": night.method.sha256,
-        "fingerprint": fingerprint(night),
+        "business_date": str(nights[0].business_date),
+        "run_id": ", ".join(night.run_id for night in nights),
+        "fit_id": ", ".join(night.fit.fit_id for night in nights),
+        "method_version": nights[0].method.version,
+        "method_sha256": nights[0].method.sha256,
+        "fingerprint": ", ".join(fingerprint(night) for night in nights),
         "enterprises": firms.height,
-        "rated": gates.rated(firms).height,
+        "rated": rated(firms).height,
         "grades": grades,
         "statuses": statuses,
-        "indicators": {code: _availability(night, code) for code in method.indicators},
+        "indicators": {code: _availability(nights[0], code) for code in method.indicators},
     }
 
 
@@ -146,11 +149,13 @@ def _availability(night: Night, code: str) -> str:
     return "counted" if (night.inputs.counts["indicator_code"] == code).any() else "not counted"
 
 
-def summary(found: Validation) -> str:
-    """Return one line that says how many gates are met, missed and not measured."""
-    met = sum(gate.status == MET for gate in found.gates)
-    rest = len(found.gates) - met - len(found.missed)
-    return f"{met} gates met, {len(found.missed)} missed, {rest} not measured"
+def summary(validation: Validation) -> str:
+    """Return one line that says how many gates have each verdict."""
+    counts = Counter(gate.status for gate in validation.gates)
+    return (
+        f"{counts[MET]} gates met, {counts[MISSED]} missed, {counts[CANNOT_TELL]} cannot tell, "
+        f"{counts[NOT_MEASURED]} not measured"
+    )
 
 
 def month_end(night: date, months: int) -> date:

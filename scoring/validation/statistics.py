@@ -27,25 +27,30 @@ class Estimate:
 
 
 def bootstrap(
-    statistic: Callable[..., float], *arrays: Array, draws: int = DRAWS, seed: int = SEED, is_distance: bool = False
-) -> Estimate:
+    statistic: Callable[..., float],
+    *arrays: Array,
+    draws: int | None = None,
+    seed: int = SEED,
+    is_distance: bool = False,
+) -> Estimate:  # fmt: skip
     """Return ``statistic(*arrays)`` with a percentile interval from resampled rows; arrays share their first axis.
 
     A distance (never negative: a PSI, a gap) is larger in resamples than it is, by their own noise: ``is_distance``
     takes that mean excess off the interval, and 0 is its least.
 
-    Draws in which the statistic is not finite (no event drawn, say) are left out.
+    Draws (DRAWS if not given) in which the statistic is not finite (no event drawn, say) are left out.
     """
+    draws = draws or DRAWS
     size = len(arrays[0])
     value = float(statistic(*arrays)) if size else float("nan")
     if not np.isfinite(value):
         return Estimate(None, None, None, size)
     rng = np.random.default_rng(seed)
-    found = []
+    resampled = []
     for _ in range(draws):
         rows = rng.integers(0, size, size)
-        found.append(float(statistic(*(array[rows] for array in arrays))))
-    finite = np.array(found)[np.isfinite(found)]
+        resampled.append(float(statistic(*(array[rows] for array in arrays))))
+    finite = np.array(resampled)[np.isfinite(resampled)]
     if len(finite) < draws / 2:
         return Estimate(value, None, None, size)
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -92,13 +97,90 @@ def auc_within(risk: Array, event: Array, group: Array) -> float:
 
 
 def ks(risk: Array, event: Array) -> float:
-    """Return the largest distance between the risk distributions of rows with the event and those without."""
+    """Return the largest excess, over all thresholds, of the share of rows with the event at or above it.
+
+    It has a direction: a score that points the wrong way has about 0, not 1. nan without both kinds.
+
+    >>> ks(np.array([1.0, 2.0, 3.0]), np.array([False, False, True]))
+    1.0
+    >>> ks(np.array([3.0, 2.0, 1.0]), np.array([False, False, True]))
+    0.0
+    """
     event = event.astype(bool)
     if event.all() or not event.any():
         return float("nan")
     points = np.unique(risk)
-    share = [np.searchsorted(np.sort(risk[part]), points, side="right") / part.sum() for part in (event, ~event)]
-    return float(np.abs(share[0] - share[1]).max())
+    below = [np.searchsorted(np.sort(risk[part]), points, side="left") / part.sum() for part in (~event, event)]
+    return float((below[0] - below[1]).max())
+
+
+@dataclass(frozen=True)
+class Null:
+    """What a statistic is when risk and event have nothing to do with each other, in samples like this one.
+
+    Attributes:
+        mean: over the shuffles; high: what 95 % of them stay below.
+        p: share of shuffles that reach the statistic, itself counted among them.
+    """
+
+    mean: float
+    high: float
+    p: float
+
+
+def null(
+    statistic: Callable[[Array, Array], float], risk: Array, event: Array, *, draws: int | None = None, seed: int = SEED
+) -> Null:
+    """Return the null distribution of ``statistic(risk, event)`` with the events dealt out at random (one-sided)."""
+    draws = draws or DRAWS
+    rng = np.random.default_rng(seed)
+    value = statistic(risk, event)
+    shuffled = np.array([statistic(risk, rng.permutation(event)) for _ in range(draws)])
+    return Null(
+        float(shuffled.mean()),
+        float(np.quantile(shuffled, LEVEL)),
+        float((1 + (shuffled >= value).sum()) / (1 + draws)),
+    )
+
+
+def share_of_attainable(attained: float, attainable: float, *, nothing: float = 0.0) -> float:
+    """Return (attained − nothing) ÷ (attainable − nothing); nan where nothing can be attained.
+
+    ``nothing`` is what a score without any information reaches: 0 for a correlation, ½ for an AUC.
+    """
+    return (attained - nothing) / (attainable - nothing) if attainable > nothing else float("nan")
+
+
+def trend_power(level: Array, event: Array, *, auc_aim: float, draws: int = 400, seed: int = SEED) -> float:
+    """Return the chance that the trend test sees (p < 0.05) a risk that rises over ``level`` as ``auc_aim`` asks.
+
+    Events are drawn as often as in ``event``, each row in proportion to exp(s·z): z is the normal score of its level,
+    and s = √2·Φ⁻¹(AUC), the distance of two normal distributions with that AUC.
+    """
+    rng = np.random.default_rng(seed)
+    z = norm.ppf((rankdata(level) - 0.5) / len(level))
+    weight = np.exp(np.sqrt(2) * norm.ppf(auc_aim) * z)
+    count, seen = int(event.sum()), 0
+    for _ in range(draws):
+        drawn = np.zeros(len(level))
+        drawn[rng.choice(len(level), size=count, replace=False, p=weight / weight.sum())] = 1
+        seen += trend_p(level, drawn) < 0.05
+    return seen / draws
+
+
+def randomised_pit(drawn: Array, seen: Array, *, step: Array, seed: int = SEED) -> Array:
+    """Return where ``seen`` lies in its predictive distribution, 0-1: uniform when that distribution is right.
+
+    A count has gaps; without the random part inside its step intervals would hold more than they say, and flatter
+    (Czado, Gneiting and Held 2009).
+
+    Args:
+        drawn: shape (n, draws), of the predictive distribution.
+        seen: shape (n,); step: shape (n,), the distance between two possible values.
+    """
+    low = (drawn < (seen - step / 2)[:, None]).mean(axis=1)
+    high = (drawn < (seen + step / 2)[:, None]).mean(axis=1)
+    return low + (high - low) * np.random.default_rng(seed).random(len(seen))
 
 
 def trend_p(level: Array, event: Array) -> float:

@@ -1,6 +1,6 @@
 -- depends_on: {{ ref('int_fund_entries__touched') }}
 -- depends_on: {{ ref('stg_funds') }}
--- Days of accounts that come out otherwise than in the last build, or may: an entry of the day is touched, or one of the
+-- Days of accounts that differ from those of the last build, or may: an entry of the day is touched, or one of the
 -- day before it, whose closing is this one's opening. All days of an account that can be checked since, or no longer can
 -- (an entry prints no balance). Empty in a full build.
 {%- if is_increment() %}

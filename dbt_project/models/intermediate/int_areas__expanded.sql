@@ -1,7 +1,7 @@
 -- Every leaf area (a street, or a region where a community names no street) with itself and everything above it.
 with communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 

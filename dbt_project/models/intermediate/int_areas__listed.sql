@@ -1,7 +1,7 @@
 -- The four levels over every community: autonomous region, city, district by the region table, and the street.
 with communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 

@@ -1,6 +1,6 @@
 -- depends_on: {{ ref('int_spells__resolved') }}
 -- depends_on: {{ ref('stg_communities') }}
--- Days on which a community has another manager, protection, stratum or division than the last build knew: found by
+-- Days on which a community has another manager, protection, stratum or division than the last build knew: seen by
 -- comparing the spells of both, so that it does not matter why. A spell that goes on has no end here: it only grew.
 {%- if is_increment() %}
 with communities as (

@@ -1,4 +1,5 @@
--- Calendar months of the last two years, by who managed the community; days that nobody managed stand under 'none'.
+-- Calendar months of the last two years, by who managed the community; days that nobody managed stand under 'none'. Division,
+-- stratum and household_count are those of the month's first day, household-months those of each day.
 with spells as (
 
   select * from {{ ref('int_spells__resolved') }}
@@ -7,7 +8,7 @@ with spells as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 
@@ -25,23 +26,56 @@ months as (
 
 ),
 
+-- a month may hold several periods of a community, with other households each
+period_months as (
+
+  select
+    communities.community_id,
+    months.month_on,
+    communities.household_count,
+    greatest(communities.valid_from, months.month_on) as starts_on,
+    least(communities.valid_to, months.ends_on) as ends_on
+  from communities
+  inner join months
+    on coalesce(communities.valid_from <= months.ends_on, true) and coalesce(communities.valid_to >= months.month_on, true)
+
+),
+
+existing as (
+
+  select
+    community_id,
+    month_on,
+    sum(ends_on - starts_on + 1)::integer as existing_days,
+    sum((ends_on - starts_on + 1) * household_count) as household_days
+  from period_months
+  group by community_id, month_on
+
+),
+
 managed as (
 
   select
     spells.community_id,
-    months.month_on,
+    period_months.month_on,
     spells.uscc,
     bool_and(spells.is_enterprise) as is_enterprise,
-    sum(least(spells.ends_on, months.ends_on) - greatest(spells.starts_on, months.month_on) + 1)::integer
+    sum(least(spells.ends_on, period_months.ends_on) - greatest(spells.starts_on, period_months.starts_on) + 1)::integer
       as managed_days,
     sum(
+      (least(spells.ends_on, period_months.ends_on) - greatest(spells.starts_on, period_months.starts_on) + 1)
+      * period_months.household_count
+    ) as household_days,
+    sum(
       spells.protection_weight
-      * (least(spells.ends_on, months.ends_on) - greatest(spells.starts_on, months.month_on) + 1)
+      * (least(spells.ends_on, period_months.ends_on) - greatest(spells.starts_on, period_months.starts_on) + 1)
     ) as weighted_days
   from spells
-  inner join months
-    on spells.starts_on <= months.ends_on and spells.ends_on >= months.month_on
-  group by spells.community_id, months.month_on, spells.uscc
+  inner join period_months
+    on period_months.community_id = spells.community_id
+    and spells.starts_on <= period_months.ends_on
+    and spells.ends_on >= period_months.starts_on
+  group by spells.community_id, period_months.month_on, spells.uscc
 
 ),
 
@@ -50,7 +84,8 @@ managed_totals as (
   select
     community_id,
     month_on,
-    sum(managed_days)::integer as managed_days
+    sum(managed_days)::integer as managed_days,
+    sum(household_days) as household_days
   from managed
   group by community_id, month_on
 
@@ -59,13 +94,13 @@ managed_totals as (
 unmanaged as (
 
   select
-    communities.community_id,
-    months.month_on,
-    months.ends_on - months.month_on + 1 - coalesce(managed_totals.managed_days, 0) as unmanaged_days
-  from communities
-  cross join months
+    existing.community_id,
+    existing.month_on,
+    existing.existing_days - coalesce(managed_totals.managed_days, 0) as unmanaged_days,
+    existing.household_days - coalesce(managed_totals.household_days, 0) as household_days
+  from existing
   left join managed_totals
-    on managed_totals.community_id = communities.community_id and managed_totals.month_on = months.month_on
+    on managed_totals.community_id = existing.community_id and managed_totals.month_on = existing.month_on
 
 ),
 
@@ -78,6 +113,7 @@ parts as (
     uscc,
     is_enterprise,
     managed_days as responsible_days,
+    household_days,
     weighted_days / managed_days as protection_weight
   from managed
   union all
@@ -88,6 +124,7 @@ parts as (
     null as uscc,
     false as is_enterprise,
     unmanaged_days as responsible_days,
+    household_days,
     1 as protection_weight
   from unmanaged
   where unmanaged_days > 0
@@ -104,10 +141,10 @@ select
   {{ stratum_code('communities', 'parts.month_on') }} as stratum_code,
   parts.responsible_days,
   communities.household_count,
-  round(communities.household_count * parts.responsible_days / months.month_days::numeric, 4) as household_months,
+  round(parts.household_days / months.month_days::numeric, 4) as household_months,
   round(parts.protection_weight, 4) as protection_weight
 from parts
 inner join communities
-  on communities.community_id = parts.community_id
+  on communities.community_id = parts.community_id and {{ holds_on('communities', 'parts.month_on') }}
 inner join months
   on months.month_on = parts.month_on

@@ -1,8 +1,8 @@
-{%- set key = ['uscc', 'stratum_code', 'protection_weight', 'day_on'] %}
+{%- set key = ['uscc', 'stratum_code', 'protection_weight', 'region_code', 'day_on'] %}
 {%- set clocks = [
-  ('response', 'response_minutes', 'response_limit_hours'),
-  ('handling', 'handling_minutes', 'handling_limit_hours'),
-  ('resolution', 'score_resolution_minutes', 'resolution_limit_hours'),
+  ('response', 'response_minutes'),
+  ('handling', 'handling_minutes'),
+  ('resolution', 'score_resolution_minutes'),
 ] %}
 {{ config(
   materialized='incremental',
@@ -17,8 +17,8 @@
 with complaints as (
 
   {{ signed_events(ref('int_complaints__attributed'), ref('int_complaints__touched'), 'complaint_id', [
-    'uscc', 'stratum_code', 'protection_weight', 'submitted_on', 'closed_on', 'response_minutes', 'handling_minutes',
-    'score_resolution_minutes', 'callback_result_code', 'is_repeated', 'is_countable',
+    'uscc', 'stratum_code', 'protection_weight', 'region_code', 'channel_code', 'submitted_on', 'closed_on', 'response_minutes',
+    'handling_minutes', 'score_resolution_minutes', 'callback_result_code', 'is_repeated', 'is_countable',
   ]) }}
 
 ),
@@ -29,11 +29,12 @@ changes as (
     uscc,
     stratum_code,
     protection_weight,
+    coalesce(region_code, '') as region_code,
     submitted_on as day_on,
     sign as submitted_count,
-    {%- for name, minutes, limit in clocks %}
+    {%- for name, minutes in clocks %}
     sign * ({{ minutes }} is not null)::integer as {{ name }}_stopped_count,
-    sign * coalesce({{ minutes }} <= {{ var(limit) }} * 60, false)::integer as {{ name }}_in_time_count,
+    sign * coalesce({{ minutes }} <= {{ limit_minutes(name, 'channel_code') }}, false)::integer as {{ name }}_in_time_count,
     {%- endfor %}
     sign * coalesce(callback_result_code = 'satisfied', false)::integer as satisfied_count,
     sign * coalesce(callback_result_code = 'unsatisfied', false)::integer as unsatisfied_count,
@@ -46,9 +47,10 @@ changes as (
     uscc,
     stratum_code,
     protection_weight,
+    coalesce(region_code, '') as region_code,
     closed_on as day_on,
     0 as submitted_count,
-    {%- for name, minutes, limit in clocks %}
+    {%- for name, minutes in clocks %}
     0 as {{ name }}_stopped_count,
     0 as {{ name }}_in_time_count,
     {%- endfor %}

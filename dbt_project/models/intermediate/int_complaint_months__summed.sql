@@ -12,7 +12,7 @@ with complaints as (
 
   {{ signed_events(ref('int_complaints__attributed'), ref('int_complaints__touched'), 'complaint_id', [
     'uscc', 'region_code', 'status_code', 'submitted_on', 'response_minutes', 'handling_minutes', 'resolution_minutes',
-    'score_resolution_minutes', 'is_countable',
+    'score_resolution_minutes', 'is_countable', 'not_counted_code',
   ]) }}
 
 ),
@@ -35,7 +35,7 @@ changes as (
       is_countable and coalesce(score_resolution_minutes <= {{ var('resolution_limit_hours') }} * 60, false)
     )::integer as countable_resolved_count
   from complaints
-  where status_code <> 'withdrawn'
+  where {{ is_own_matter() }}
 
 )
 

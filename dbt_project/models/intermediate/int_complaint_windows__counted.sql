@@ -1,14 +1,16 @@
--- M01-M05 and M07 over their windows, out of the days; a clock that still runs is looked at complaint by complaint.
+-- M01-M05 and M07 over their windows, out of the days; a clock that still runs is looked at complaint by complaint, and so
+-- is what nobody confirmed or refuted, where the method counts that.
 {%- set clocks = [
-  ('M01', 'response', 'response_minutes', 'response_limit_hours'),
-  ('M02', 'handling', 'handling_minutes', 'handling_limit_hours'),
-  ('M03', 'resolution', 'score_resolution_minutes', 'resolution_limit_hours'),
+  ('M01', 'response', 'response_minutes'),
+  ('M02', 'handling', 'handling_minutes'),
+  ('M03', 'resolution', 'score_resolution_minutes'),
 ] %}
 with days as (
 
   select *
   from {{ ref('int_complaint_days__summed') }}
   where {{ in_window('day_on', longest_window(['M01', 'M02', 'M03', 'M04', 'M04_LONG', 'M05', 'M07'])) }}
+    and {{ is_district_heard('complaints', 'region_code') }}
 
 ),
 
@@ -31,22 +33,31 @@ running as (
     uscc,
     stratum_code,
     protection_weight,
+    channel_code,
     submitted_on,
     response_minutes,
     handling_minutes,
     score_resolution_minutes,
     paused_minutes,
-    round({{ minutes_between('submitted_at', end_of_business_date()) }}, 2) as elapsed_minutes
+    round({{ minutes_between('submitted_at', end_of_counted('complaints')) }}, 2) as elapsed_minutes
   from {{ ref('int_complaints__attributed') }}
   where is_countable and protection_weight > 0
     and {{ in_window('submitted_on', longest_window(['M01', 'M02', 'M03'])) }}
+    and {{ is_district_heard('complaints', 'region_code') }}
     and (response_minutes is null or handling_minutes is null or score_resolution_minutes is null)
 
 ),
 
+without_finding as (
+
+  select * from {{ ref('int_complaint_findings__awaited') }}
+
+),
+
+
 parts as (
 
-  {% for code, clock, minutes, limit in clocks -%}
+  {% for code, clock, minutes in clocks -%}
   select
     uscc,
     '{{ code }}' as indicator_code,
@@ -67,10 +78,21 @@ parts as (
     sum(protection_weight) as denominator
   from running
   where {{ in_window('submitted_on', window_months(code)) }} and {{ minutes }} is null
-    and elapsed_minutes {% if code == 'M03' %}- paused_minutes {% endif %}>= {{ var(limit) }} * 60
+    and elapsed_minutes {% if code == 'M03' %}- paused_minutes {% endif %}>= {{ limit_minutes(clock, 'channel_code') }}
   group by uscc, stratum_code
   union all
   {% endfor -%}
+
+  select
+    uscc,
+    indicator_code,
+    stratum_code,
+    window_months,
+    sum(numerator) as numerator,
+    sum(denominator) as denominator
+  from without_finding
+  group by uscc, indicator_code, stratum_code, window_months
+  union all
 
   {% for key in ['M04', 'M04_LONG'] -%}
   select
@@ -98,7 +120,7 @@ parts as (
     sum(closed_count * protection_weight) as denominator
   from days
   where {{ in_window('day_on', window_months('M05')) }}
-    and day_on <= {{ business_date() }} - {{ var('repeat_within_days') }}
+    and day_on <= {{ counted_until('complaints') }} - {{ var('repeat_within_days') }}
     and closed_count > 0
   group by uscc, stratum_code
   union all

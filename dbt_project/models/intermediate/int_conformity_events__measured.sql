@@ -16,7 +16,8 @@ handovers as (
 reports as (
 
   select * from {{ ref('stg_reporting_records') }}
-  where {{ in_window('due_on', window_months('M16')) }} and (due_on < {{ business_date() }} or submitted_on is not null)
+  where {{ in_window('due_on', window_months('M16'), counted_until('reporting_records')) }}
+    and (due_on < {{ counted_until('reporting_records') }} or submitted_on is not null)
 
 ),
 
@@ -63,7 +64,7 @@ conformity as (
     on contracts.contract_id = spells.contract_id
     and contracts.service_standard_edition = assessments.standard_edition
     and contracts.service_level = assessments.service_level
-  where {{ in_window('assessments.assessed_on', window_months('M10')) }}
+  where {{ in_window('assessments.assessed_on', window_months('M10'), counted_until('standard_assessments')) }}
 
 ),
 
@@ -97,8 +98,8 @@ handed_over as (
   from handovers
   left join handover_weights
     on handover_weights.handover_id = handovers.handover_id
-  where {{ in_window('handovers.due_on', window_months('M12')) }}
-    and (handovers.due_on < {{ business_date() }} or handovers.completed_on is not null)
+  where {{ in_window('handovers.due_on', window_months('M12'), counted_until('handovers')) }}
+    and (handovers.due_on < {{ counted_until('handovers') }} or handovers.completed_on is not null)
 
 ),
 

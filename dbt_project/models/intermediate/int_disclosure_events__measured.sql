@@ -28,9 +28,11 @@ exposures as (
     stratum_code,
     slot_number,
     weighted_service_days * 12 / 365.25 as weighted_months,
-    ({{ business_date() }} - slot_number * interval '1 month')::date as slot_ends_on
+    least(({{ business_date() }} - slot_number * interval '1 month')::date, {{ counted_until('disclosures') }})
+      as slot_ends_on
   from {{ ref('int_exposures__counted') }}
   where slot_number < {{ window_months('M11') }} and weighted_service_days > 0
+    and {{ is_community_heard('disclosures', 'community_id') }}
 
 ),
 
@@ -38,7 +40,8 @@ quarters as (
 
   select *
   from {{ ref('int_quarters__due') }}
-  where {{ in_window('disclosure_due_on', window_months('P06')) }}
+  where {{ in_window('disclosure_due_on', window_months('P06'), counted_until('disclosures')) }}
+    and {{ is_community_heard('disclosures', 'community_id') }}
 
 ),
 

@@ -100,7 +100,7 @@ inspections as (
     uscc,
     count(distinct inspection_id) as inspection_count
   from lines
-  where {{ in_window('inspected_on', var('inspection_window_months')) }}
+  where {{ in_window('inspected_on', var('inspection_window_months'), counted_until('inspections')) }}
   group by uscc
 
 ),
@@ -111,7 +111,7 @@ responses as (
     uscc,
     sum(response_count) as survey_response_count
   from surveys
-  where {{ in_window('surveyed_on', window_months('M06')) }}
+  where {{ in_window('surveyed_on', window_months('M06'), counted_until('surveys')) }}
   group by uscc
 
 )

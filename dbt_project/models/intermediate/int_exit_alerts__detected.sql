@@ -5,9 +5,11 @@ with exits as (
 
 ),
 
+-- one that went into another needs no manager any more
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }} as periods
+  where {{ holds_on('periods', business_date()) }}
 
 ),
 
@@ -21,9 +23,12 @@ judged as (
 
   select
     exits.*,
-    exits.required_notice_days is not null and exits.notice_given_on is null as is_without_notice,
+    exits.required_notice_days is not null and exits.notice_given_on is null
+      and {{ is_reported('exit_notices', 'exits.region_code') }} as is_without_notice,
     exits.required_notice_days is not null and exits.notice_days < exits.required_notice_days as is_notice_short,
-    exits.handover_completed_on is null and exits.handover_due_on < {{ business_date() }} as is_handover_overdue,
+    not exits.is_street_informed and {{ is_reported('street_notices', 'exits.region_code') }} as is_street_uninformed,
+    exits.handover_completed_on is null and exits.handover_due_on < {{ business_date() }}
+      and {{ is_reported('handovers', 'exits.region_code') }} as is_handover_overdue,
     exits.handover_completed_on is not null
       and not coalesce(exits.are_documents_complete and exits.are_facilities_complete and exits.are_accounts_complete, false)
       as is_handover_incomplete,
@@ -35,7 +40,7 @@ judged as (
 {% set kinds = [
   ('exit_without_notice', 'is_without_notice', 'ended_on'),
   ('exit_notice_short', 'is_notice_short', 'ended_on'),
-  ('exit_street_not_informed', 'not is_street_informed', 'ended_on'),
+  ('exit_street_not_informed', 'is_street_uninformed', 'ended_on'),
   ('handover_overdue', 'is_handover_overdue', 'handover_due_on + 1'),
   ('handover_incomplete', 'is_handover_incomplete', 'handover_completed_on'),
   ('handover_without_street', 'is_without_street', 'handover_completed_on'),
@@ -93,6 +98,7 @@ vacuums as (
   left join last_spells
     on last_spells.community_id = communities.community_id
   where coalesce(last_spells.ends_on < {{ business_date() }}, true)
+    and {{ is_reported('contracts', 'communities.region_code') }}
 
 )
 

@@ -32,6 +32,30 @@ draw_downs as (
 
 ),
 
+{% if var('counting').penalty_projects == 'of_the_month' -%}
+projects_of_months as (
+
+  select
+    uscc,
+    slot_number,
+    sum(household_months) * sum(household_months) / nullif(sum(household_months * household_months), 0) as project_count
+  from exposures
+  group by uscc, slot_number
+
+),
+
+monthly_projects as (
+
+  select
+    uscc,
+    avg(project_count) as project_count
+  from projects_of_months
+  where slot_number < {{ window_months('P01') }}
+  group by uscc
+
+),
+
+{% endif -%}
 measured as (
 
   {% for key in ['M04', 'M04_LONG'] -%}
@@ -41,9 +65,10 @@ measured as (
     stratum_code,
     {{ window_months(key) }} as window_months,
     0::numeric as numerator,
-    sum(round(weighted_household_months * {{ complaint_decay('slot_number + 0.5') }}, 6)) as denominator
+    sum(round(weighted_household_months * {{ heard_share('complaints') }} * {{ complaint_decay('slot_number + 0.5') }}, 6))
+      as denominator
   from exposures
-  where slot_number < {{ window_months(key) }}
+  where slot_number < {{ window_months(key) }} and {{ is_community_heard('complaints', 'community_id') }}
   group by uscc, stratum_code
   union all
   {% endfor -%}
@@ -64,19 +89,27 @@ measured as (
     stratum_code,
     {{ window_months('M08') }} as window_months,
     0::numeric as numerator,
-    sum(weighted_service_days) / 365.25 as denominator
+    sum(weighted_service_days * {{ heard_share('contracts') }}) / 365.25 as denominator
   from exposures
-  where slot_number < {{ window_months('M08') }}
+  where slot_number < {{ window_months('M08') }} and {{ is_community_heard('contracts', 'community_id') }}
   group by uscc, stratum_code
   union all
   select
-    uscc,
+    enterprises.uscc,
     'P01' as indicator_code,
     'all' as stratum_code,
     {{ window_months('P01') }} as window_months,
     0::numeric as numerator,
+    {% if var('counting').penalty_projects == 'of_the_month' -%}
+    -- over the months of service, as many projects as the month's households are spread over
+    coalesce(monthly_projects.project_count, 0) as denominator
+  from enterprises
+  left join monthly_projects
+    on monthly_projects.uscc = enterprises.uscc
+    {%- else -%}
     recent_project_count::numeric as denominator
   from enterprises
+    {%- endif %}
   union all
   select
     enterprises.uscc,

@@ -8,7 +8,7 @@ with spells as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 
@@ -20,7 +20,8 @@ slots as (
     ({{ business_date() }} - slot_number * interval '1 month')::date as ends_on
   -- twelve at least: sufficiency looks at them
   from generate_series(
-    0, greatest(12, {{ longest_window(['M04', 'M04_LONG', 'P07', 'M08', 'M11']) }}) - 1
+    0, greatest(12, {{ longest_window(['M04', 'M04_LONG', 'P07', 'M08', 'M11']
+      + (['P01'] if var('counting').penalty_projects == 'of_the_month' else [])) }}) - 1
   ) as series (slot_number)
 
 ),
@@ -31,6 +32,7 @@ served as (
     spells.community_id,
     spells.uscc,
     slots.slot_number,
+    slots.starts_on as slot_starts_on,
     slots.ends_on as slot_ends_on,
     spells.household_count,
     spells.protection_weight,
@@ -49,6 +51,7 @@ counted as (
     community_id,
     uscc,
     slot_number,
+    slot_starts_on,
     slot_ends_on,
     sum(service_days)::integer as service_days,
     round(sum(service_days * protection_weight), 1) as weighted_service_days,
@@ -57,7 +60,7 @@ counted as (
     round(sum(household_count * service_days / slot_days::numeric) filter (where protection_weight < 1), 4)
       as protected_household_months
   from served
-  group by community_id, uscc, slot_number, slot_ends_on
+  group by community_id, uscc, slot_number, slot_starts_on, slot_ends_on
 
 )
 
@@ -65,6 +68,8 @@ select
   counted.community_id,
   counted.uscc,
   counted.slot_number,
+  counted.slot_starts_on,
+  counted.slot_ends_on,
   {{ stratum_code('communities', 'counted.slot_ends_on') }} as stratum_code,
   counted.service_days,
   counted.weighted_service_days,
@@ -74,3 +79,4 @@ select
 from counted
 inner join communities
   on communities.community_id = counted.community_id
+  and {{ holds_on('communities', 'counted.slot_ends_on') }}

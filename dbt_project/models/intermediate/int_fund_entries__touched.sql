@@ -1,6 +1,6 @@
 -- depends_on: {{ ref('int_attributions__touched') }}
 -- depends_on: {{ ref('stg_funds') }}
--- Ledger entries that come out otherwise than in the last build, or may: a new version, or another attribution of their
+-- Ledger entries that differ from those of the last build, or may: a new version, or another attribution of their
 -- day. Empty in a full build.
 {%- if is_increment() %}
 with changed as (

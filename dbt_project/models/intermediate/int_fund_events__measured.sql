@@ -1,6 +1,7 @@
 -- P05: of the communities a firm had to keep a ledger for, how many kept common revenue on an account of its own.
 -- Compliant in a quarter: a common-revenue account that serves nothing else with entries in the year up to its end, and
--- no common revenue booked on an operating account in the quarter. The mean of the quarters is the ratio of the sums, each quarter scaled to the same weight.
+-- no common revenue booked on an operating account in the quarter (2026.2: nor on any that serves something else). The
+-- mean of the quarters is the ratio of the sums, each quarter scaled to the same weight.
 with entries as (
 
   select *
@@ -20,7 +21,7 @@ quarters as (
 
   select *
   from {{ ref('int_quarters__due') }}
-  where {{ in_window('quarter_ends_on', window_months('P05')) }}
+  where {{ in_window('quarter_ends_on', window_months('P05'), counted_until('funds')) }}
 
 ),
 
@@ -58,8 +59,14 @@ revenue_elsewhere as (
   inner join entries
     on entries.community_id = quarters.community_id
     and entries.booked_on between quarters.quarter_on and quarters.quarter_ends_on
-  where entries.account_type_code = 'operating'
-    and entries.purpose_code in ('advertising_income', 'parking_income')
+  {% if var('counting').mixed_revenue_breaks_quarter -%}
+  left join mixed_accounts
+    on mixed_accounts.account_no = entries.account_no
+  {% endif -%}
+  where (entries.account_type_code = 'operating' and entries.purpose_code in ('advertising_income', 'parking_income'))
+    {% if var('counting').mixed_revenue_breaks_quarter -%}
+    or (entries.account_type_code = 'common_revenue' and mixed_accounts.account_no is not null)
+    {% endif %}
 
 ),
 

@@ -25,7 +25,7 @@ with lines as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 
@@ -81,7 +81,7 @@ attributed as (
       as protection_weight
   from lines
   left join communities
-    on communities.community_id = lines.community_id
+    on communities.community_id = lines.community_id and {{ holds_on('communities', 'lines.inspected_on') }}
   left join enterprises
     on enterprises.uscc = lines.uscc
   left join spells

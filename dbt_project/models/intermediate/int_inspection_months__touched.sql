@@ -1,6 +1,6 @@
 -- depends_on: {{ ref('int_inspections__touched') }}
 -- depends_on: {{ ref('int_inspection_lines__attributed') }}
--- Months whose inspections come out otherwise than in the last build, or may: of a touched line as it was, of all lines of
+-- Months whose inspections differ from those of the last build, or may: of a touched line as it was, of all lines of
 -- its inspection as they are, of an order that fell due. Empty in a full build.
 {%- if is_increment() %}
 with lines as not materialized (

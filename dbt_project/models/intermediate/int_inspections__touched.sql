@@ -2,7 +2,7 @@
 -- depends_on: {{ ref('int_objections__upheld') }}
 -- depends_on: {{ ref('stg_enterprises') }}
 -- depends_on: {{ ref('stg_inspections') }}
--- Inspection lines that come out otherwise than in the last build, or may: a new version, another attribution of their
+-- Inspection lines that differ from those of the last build, or may: a new version, another attribution of their
 -- day, an enterprise that is known otherwise, an objection upheld since, an order that fell due. Empty in a full build.
 {%- if is_increment() %}
 with changed as (

@@ -1,7 +1,7 @@
 -- P10: lifts whose last inspection was passed and still valid at the end of each month, under whoever managed then. The
 -- mean of the months is the ratio of the sums, each month scaled to the same weight. Safety always counts: no
 -- protection. Before the first inspection that an office has sent nothing is known of a lift.
-{%- set first_month_ends_on = '(' ~ business_date() ~ ' - ' ~ (window_months('P10') | int - 1) ~ " * interval '1 month')::date" %}
+{%- set first_month_ends_on = '(' ~ counted_until('lifts') ~ ' - ' ~ (window_months('P10') | int - 1) ~ " * interval '1 month')::date" %}
 with last_inspected as (
 
   select
@@ -39,7 +39,7 @@ spells as (
 
 months as (
 
-  select ({{ business_date() }} - slot_number * interval '1 month')::date as month_ends_on
+  select ({{ counted_until('lifts') }} - slot_number * interval '1 month')::date as month_ends_on
   from generate_series(0, {{ window_months('P10') }} - 1) as series (slot_number)
 
 ),
@@ -74,6 +74,7 @@ attributed as (
     on spells.community_id = newest.community_id
     and newest.month_ends_on between spells.starts_on and spells.ends_on
   where coalesce(newest.out_of_use_on > newest.month_ends_on, true)
+    and {{ is_community_heard('lifts', 'newest.community_id') }}
 
 ),
 

@@ -54,4 +54,4 @@ select
 from counted
 inner join communities
   on communities.community_id = counted.community_id
-where counted.published_count < 2
+where counted.published_count < 2 and {{ is_reported('disclosures', 'communities.region_code') }}

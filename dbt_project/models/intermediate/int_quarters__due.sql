@@ -7,7 +7,7 @@ with spells as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 
@@ -18,7 +18,7 @@ quarters as (
     (quarter_start + interval '3 months')::date - 1 as quarter_ends_on,
     (quarter_start + interval '3 months')::date - 1 + {{ var('disclosure_due_days') }} as disclosure_due_on
   from generate_series(
-    date_trunc('quarter', {{ business_date() }}::timestamp) - interval '{{ longest_window(['P05', 'P06']) | int + 3 }} months',
+    date_trunc('quarter', {{ business_date() }}::timestamp) - interval '{{ longest_window(['P05', 'P06']) | int + (6 if var('counting').ends_at_complete_day else 3) }} months',
     date_trunc('quarter', {{ business_date() }}::timestamp),
     interval '3 months'
   ) as series (quarter_start)
@@ -52,5 +52,5 @@ select
   {{ stratum_code('communities', 'managed.quarter_ends_on') }} as stratum_code
 from managed
 inner join communities
-  on communities.community_id = managed.community_id
+  on communities.community_id = managed.community_id and {{ holds_on('communities', 'managed.quarter_ends_on') }}
 where managed.managed_days = managed.quarter_ends_on - managed.quarter_on + 1

@@ -2,7 +2,7 @@
 -- ratings has the spread common to all. A rater's only rating says nothing about anybody.
 with ratings as (
 
-  select * from {{ ref('stg_street_ratings') }} where {{ in_window('rated_on', window_months('M09')) }}
+  select * from {{ ref('stg_street_ratings') }} where {{ in_window('rated_on', window_months('M09'), counted_until('street_ratings')) }}
 
 ),
 

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_exposures__counted') }}
 -- What each public credit record adds to P01, P04, P07, P09, P11, M14 and G02.
 with records as (
 
@@ -11,6 +12,23 @@ enterprises as (
 
 ),
 
+{%- set counts_projects_of_the_month = var('counting').penalty_projects == 'of_the_month' %}
+{%- if counts_projects_of_the_month %}
+
+-- as many projects as the month's households are spread over: of equal ones each counts, a splinter adds next to nothing
+monthly_projects as (
+
+  select
+    uscc,
+    slot_starts_on,
+    slot_ends_on,
+    sum(household_months) * sum(household_months) / nullif(sum(household_months * household_months), 0) as project_count
+  from {{ ref('int_exposures__counted') }}
+  group by uscc, slot_starts_on, slot_ends_on
+
+),
+{%- endif %}
+
 penalties as (
 
   select
@@ -21,14 +39,26 @@ penalties as (
     records.decided_on as event_on,
     -- a serious one counts in full, the others against ten projects
     {{ severity_weight('P01', 'records.tier_code') }} * records.decay_weight
-      / case when records.tier_code = 'serious' then 1 else greatest(1, enterprises.recent_project_count / 10.0) end
-      as numerator,
+      / case
+        when records.tier_code = 'serious' then 1
+        {%- if counts_projects_of_the_month %}
+        else greatest(1, coalesce(monthly_projects.project_count, 0) / 10.0)
+        {%- else %}
+        else greatest(1, enterprises.recent_project_count / 10.0)
+        {%- endif %}
+      end as numerator,
     0 as denominator,
     records.record_type_code as summary_code
   from records
   inner join enterprises
     on enterprises.uscc = records.uscc
-  where records.record_type_code = 'penalty' and {{ in_window('records.decided_on', window_months('P01')) }}
+  {%- if counts_projects_of_the_month %}
+  left join monthly_projects
+    on monthly_projects.uscc = records.uscc
+    and records.decided_on between monthly_projects.slot_starts_on and monthly_projects.slot_ends_on
+  {%- endif %}
+  where records.record_type_code in ('{{ var("counting").penalty_record_types | join("', '") }}')
+    and {{ in_window('records.decided_on', window_months('P01')) }}
 
 ),
 
@@ -56,7 +86,7 @@ overcharging as (
     {{ window_months('P07') }} as window_months,
     record_id,
     decided_on as event_on,
-    1 as numerator,
+    {{ 'decay_weight' if var('counting').overcharging_decays else 1 }} as numerator,
     0 as denominator,
     record_type_code as summary_code
   from records

@@ -53,7 +53,7 @@ annual_reports as (
       and coalesce(established_on < date_trunc('year', due_on::timestamp)::date, true) as is_due
   from enterprises
   cross join (
-    select (date_trunc('year', {{ business_date() }} - interval '6 months') + interval '6 months')::date - 1 as due_on
+    select (date_trunc('year', {{ counted_until('enterprises') }} - interval '6 months') + interval '6 months')::date - 1 as due_on
   ) as latest
 
 ),
@@ -98,7 +98,7 @@ active_contracts as (
   from spells
   inner join contracts
     on contracts.contract_id = spells.contract_id
-  where spells.ends_on >= {{ business_date() }}
+  where spells.ends_on >= {{ business_date() }} and {{ is_community_heard('contracts', 'spells.community_id') }}
 
 ),
 
@@ -133,7 +133,8 @@ satisfaction as (
     response_count * protection_weight as denominator,
     'survey' as summary_code
   from surveys
-  where uscc is not null and response_count > 0 and {{ in_window('surveyed_on', window_months('M06')) }}
+  where uscc is not null and response_count > 0 and {{ in_window('surveyed_on', window_months('M06'), counted_until('surveys')) }}
+    and {{ is_community_heard('surveys', 'community_id') }}
 
 ),
 
@@ -157,6 +158,7 @@ exits as (
     on spells.contract_id = contracts.contract_id and contracts.ended_on between spells.starts_on and spells.ends_on
   where contracts.end_reason_code in ('dismissed_for_cause', 'left_without_notice')
     and {{ in_window('contracts.ended_on', window_months('M08')) }}
+    and {{ is_community_heard('contracts', 'contracts.community_id') }}
 
 ),
 
@@ -167,7 +169,7 @@ staff as (
     uscc,
     count(*) as staff_count,
     count(*) filter (where pre_job_trained_on <= hired_on) as pre_job_count,
-    count(*) filter (where {{ in_window('continuing_trained_on', window_months('M13')) }}) as continuing_count
+    count(*) filter (where {{ in_window('continuing_trained_on', window_months('M13'), counted_until('personnel')) }}) as continuing_count
   from personnel
   where hired_on <= {{ business_date() }} and coalesce(left_on > {{ business_date() }}, true)
   group by uscc
@@ -213,9 +215,9 @@ agreements as (
     on spells.community_id = mediations.community_id
     and spells.uscc = mediations.uscc
     and coalesce(mediations.due_on, mediations.agreed_on) between spells.starts_on and spells.ends_on
-  where {{ in_window('coalesce(mediations.due_on, mediations.agreed_on)', window_months('M15')) }}
+  where {{ in_window('coalesce(mediations.due_on, mediations.agreed_on)', window_months('M15'), counted_until('mediations')) }}
     and (mediations.outcome_code in ('performed', 'breached')
-      or mediations.outcome_code = 'pending' and mediations.due_on < {{ business_date() }})
+      or mediations.outcome_code = 'pending' and mediations.due_on < {{ counted_until('mediations') }})
 
 ),
 

@@ -1,5 +1,6 @@
 -- Who was responsible for a community on which days. Contracts may overlap and leave gaps: the days are cut wherever
--- a contract starts or ends or a protection step is reached, and each piece goes to the contract that started last.
+-- a contract starts, ends or passes to another enterprise, the community changes or a protection step is reached, and each
+-- piece goes to the contract that started last.
 with contracts as (
 
   select * from {{ ref('stg_contracts') }}
@@ -8,7 +9,13 @@ with contracts as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
+
+),
+
+contract_periods as (
+
+  select * from {{ ref('stg_contract_periods') }}
 
 ),
 
@@ -19,18 +26,59 @@ enterprises as (
 ),
 
 -- a contract past its ends_on goes on until somebody ends it (民法典 948); ended_on is the last day of service
+held as (
+
+  select
+    contracts.contract_id,
+    contracts.community_id,
+    coalesce(contract_periods.uscc, contracts.uscc) as uscc,
+    contracts.starts_on as contract_starts_on,
+    contracts.ended_on,
+    greatest(contracts.starts_on, contract_periods.valid_from) as starts_on,
+    least(contracts.ended_on, contract_periods.valid_to, {{ business_date() }}) as last_on,
+    contracts.is_takeover and contracts.takeover_certified_on <= {{ business_date() }} as is_certified_takeover
+  from contracts
+  left join contract_periods
+    on contract_periods.contract_id = contracts.contract_id
+  where contracts.starts_on <= {{ business_date() }}
+    and coalesce(contracts.ended_on, {{ business_date() }}) >= contracts.starts_on
+
+),
+
+{%- if rule('other_manager') == 'ends_it' %}
+
+-- one that nobody ended is over when another enterprise begins, and stays so when that one leaves
 served as (
 
   select
-    contract_id,
-    community_id,
-    uscc,
-    starts_on,
-    least(coalesce(ended_on, {{ business_date() }}), {{ business_date() }}) as last_on
-  from contracts
-  where starts_on <= {{ business_date() }} and coalesce(ended_on, {{ business_date() }}) >= starts_on
+    held.contract_id,
+    held.community_id,
+    held.uscc,
+    held.contract_starts_on,
+    held.starts_on,
+    least(
+      held.last_on,
+      case when held.ended_on is null then (
+        select min(others.starts_on) - 1
+        from held as others
+        where others.community_id = held.community_id
+          and others.contract_id <> held.contract_id
+          and others.uscc <> held.uscc
+          and others.contract_starts_on > held.contract_starts_on
+          and others.last_on >= others.starts_on
+      ) end
+    ) as last_on
+  from held
 
 ),
+{%- else %}
+
+served as (
+
+  select * from held
+
+),
+{%- endif %}
 
 relations as (
 
@@ -81,9 +129,9 @@ takeovers as (
   select
     community_id,
     uscc,
-    starts_on
-  from contracts
-  where is_takeover and takeover_certified_on <= {{ business_date() }}
+    contract_starts_on as starts_on
+  from held
+  where is_certified_takeover and last_on >= starts_on
 
 ),
 
@@ -113,6 +161,10 @@ boundaries as (
   select community_id, starts_on as boundary_on from served
   union
   select community_id, last_on + 1 from served
+  union
+  select community_id, valid_from from communities where valid_from > '-infinity'
+  union
+  select community_id, valid_to + 1 from communities where valid_to < 'infinity'
   {% for step in var('protection') -%}
   union
   select community_id, (protected_from + interval '{{ step.until_month }} months')::date from protections
@@ -145,7 +197,7 @@ responsible as (
     and served.starts_on <= pieces.starts_on
     and served.last_on >= pieces.ends_on
   where pieces.ends_on is not null
-  order by pieces.community_id, pieces.starts_on, served.starts_on desc, served.contract_id desc
+  order by pieces.community_id, pieces.starts_on, served.contract_starts_on desc, served.contract_id desc
 
 )
 
@@ -170,6 +222,7 @@ select
 from responsible
 inner join communities
   on communities.community_id = responsible.community_id
+  and {{ holds_on('communities', 'responsible.starts_on') }}
 inner join enterprises
   on enterprises.uscc = responsible.uscc
 left join protections

@@ -6,7 +6,7 @@ with surveys as (
 
 communities as (
 
-  select * from {{ ref('stg_communities') }}
+  select * from {{ ref('stg_community_periods') }}
 
 ),
 
@@ -28,6 +28,6 @@ select
     as protection_weight
 from surveys
 inner join communities
-  on communities.community_id = surveys.community_id
+  on communities.community_id = surveys.community_id and {{ holds_on('communities', 'surveys.surveyed_on') }}
 left join spells
   on spells.community_id = surveys.community_id and surveys.surveyed_on between spells.starts_on and spells.ends_on

@@ -23,7 +23,7 @@ spells as (
 
 surveys as (
 
-  select * from {{ ref('int_surveys__attributed') }} where {{ in_window('surveyed_on', window_months('M06')) }}
+  select * from {{ ref('int_surveys__attributed') }} where {{ in_window('surveyed_on', window_months('M06'), counted_until('surveys')) }}
 
 ),
 
@@ -33,7 +33,7 @@ complaints as (
   select
     community_id,
     submitted_on,
-    is_confirmed and status_code <> 'withdrawn' and not is_objection_upheld
+    is_confirmed and {{ is_own_matter() }} and not is_objection_upheld
     and (responsible_party_code = 'property' or responsible_party_code = 'undetermined' and uscc is null)
       as is_counted
   from {{ ref('int_complaints__attributed') }}

@@ -27,17 +27,7 @@ listed_uses as (
 
   select distinct on (use_code) *
   from {{ ref('emergency_uses') }}
-  where valid_from <= {{ business_date() }}
-  order by use_code, valid_from desc
-
-),
-
--- a register that no office has ever delivered says nothing about a payment
-delivered as (
-
-  select
-    (select count(*) > 0 from votes) as has_votes,
-    (select count(*) > 0 from emergencies) as has_emergencies
+  order by use_code, {{ in_force_first('valid_from') }}
 
 ),
 
@@ -54,7 +44,6 @@ unvoted as (
     payments.paid_cny as amount_cny,
     jsonb_build_array(jsonb_build_object('feed', 'funds', 'ids', jsonb_build_array(payments.entry_id))) as evidence
   from payments
-  cross join delivered
   left join votes
     on votes.vote_id = payments.vote_id
     and votes.community_id = payments.community_id
@@ -63,7 +52,8 @@ unvoted as (
   where not payments.is_emergency
     and payments.paid_cny >= {{ threshold('vote_free_amount_cny') }}
     and votes.vote_id is null
-    and (payments.vote_id is null or delivered.has_votes)
+    -- a register that no office of the city has ever delivered says nothing about a payment
+    and (payments.vote_id is null or {{ is_reported('fund_votes', 'payments.region_code') }})
 
 ),
 
@@ -177,12 +167,11 @@ outside_list as (
     paid.amount_cny,
     paid.evidence
   from emergency_payments as paid
-  cross join delivered
   left join emergencies
     on emergencies.emergency_id = paid.emergency_id
   left join listed_uses
     on listed_uses.use_code = emergencies.use_code
-  where delivered.has_emergencies and (
+  where {{ is_reported('emergency_repairs', 'paid.region_code') }} and (
     listed_uses.use_code is null or listed_uses.is_recognition_needed and emergencies.recognised_on is null
   )
 

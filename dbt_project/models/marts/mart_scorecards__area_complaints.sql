@@ -1,4 +1,4 @@
--- What the complaints of this month and the one before were about, and whose they were.
+-- What the complaints of this month, the one before and the same month a year before were about, and whose they were.
 with communities as (
 
   select
@@ -13,9 +13,20 @@ complaints as (
 
   select *
   from {{ ref('fct_complaints') }}
-  where status_code <> 'withdrawn'
-    and submitted_on >= date_trunc('month', {{ business_date() }}::timestamp) - interval '1 month'
-    and submitted_on <= {{ business_date() }}
+  where {{ is_own_matter() }}
+    and (submitted_on >= date_trunc('month', {{ business_date() }}::timestamp) - interval '1 month'
+      or submitted_on >= date_trunc('month', {{ business_date() }}::timestamp) - interval '12 months'
+      and submitted_on < date_trunc('month', {{ business_date() }}::timestamp) - interval '11 months')
+    and submitted_on <= {{ complete_until('complaints') }}
+    -- months before up to the same day
+    and (submitted_on >= date_trunc('month', {{ business_date() }}::timestamp)
+      or extract(day from submitted_on) <= {{ day_reached('complaints') }})
+
+),
+
+silences as (
+
+  select * from {{ ref('mart_scorecards__silences') }} where feed = 'complaints'
 
 ),
 
@@ -69,4 +80,11 @@ select
 from split
 inner join areas
   on areas.leaf_area_code = split.leaf_area_code
+where not exists (  -- what is not complete is not split
+  select 1
+  from silences
+  where silences.area_code = areas.area_code
+    and silences.until_on >= split.month
+    and coalesce(silences.from_on < split.month + interval '1 month', true)
+)
 group by areas.area_code, split.month, split.dimension_code, split.value_code

@@ -17,16 +17,36 @@ months as (
 
 ),
 
--- the same months of 2025: a year that is not over is not compared with a whole one
+silences as (
+
+  select
+    area_code,
+    bool_or(feed in ('communities', 'contracts')) as is_registers,
+    bool_or(feed = 'disclosures') as is_disclosures,
+    bool_or(feed = 'inspections') as is_inspections
+  from {{ ref('mart_scorecards__silences') }}
+  where until_on = {{ business_date() }}
+  group by area_code
+
+),
+
+-- the same months of 2025, and the same days of the month in progress; a month that is not known leaves no sum
 volumes as (
 
   select
     area_code,
     sum(complaint_count) filter (where extract(year from month) = extract(year from {{ business_date() }})) as this_year,
-    sum(complaint_count) filter (
+    count(complaint_count) filter (where extract(year from month) = extract(year from {{ business_date() }}))
+      as known_months,
+    sum(
+      case
+        when extract(month from month) = extract(month from {{ business_date() }}) then complaint_count_to_day
+        else complaint_count
+      end
+    ) filter (
       where extract(year from month) = 2025 and extract(month from month) <= extract(month from {{ business_date() }})
     ) as base_year,
-    count(*) filter (
+    count(complaint_count) filter (
       where extract(year from month) = 2025 and extract(month from month) <= extract(month from {{ business_date() }})
     ) as base_months
   from months
@@ -77,24 +97,31 @@ rolled_up as (
 
 select
   rolled_up.area_code,
-  community_count,
-  household_count,
-  managed_count,
-  round(managed_count / nullif(community_count, 0)::numeric, 4) as managed_ratio,
-  enterprise_managed_count,
-  round(enterprise_managed_count / nullif(community_count, 0)::numeric, 4) as professional_ratio,
-  old_count,
-  old_managed_count,
-  round(old_managed_count / nullif(old_count, 0)::numeric, 4) as old_managed_ratio,
-  disclosed_count,
-  round(disclosed_count / nullif(enterprise_managed_count, 0)::numeric, 4) as disclosed_ratio,
-  takeover_count,
-  takeover_month_count,
-  open_overdue_order_count,
+  {%- set registers = [
+    ('community_count', 'community_count'), ('household_count', 'household_count'), ('managed_count', 'managed_count'),
+    ('round(managed_count / nullif(community_count, 0)::numeric, 4)', 'managed_ratio'),
+    ('enterprise_managed_count', 'enterprise_managed_count'),
+    ('round(enterprise_managed_count / nullif(community_count, 0)::numeric, 4)', 'professional_ratio'),
+    ('old_count', 'old_count'), ('old_managed_count', 'old_managed_count'),
+    ('round(old_managed_count / nullif(old_count, 0)::numeric, 4)', 'old_managed_ratio'),
+    ('takeover_count', 'takeover_count'), ('takeover_month_count', 'takeover_month_count'),
+  ] %}
+  {%- for value, name in registers %}
+  case when silences.is_registers then null else {{ value }} end as {{ name }},
+  {%- endfor %}
+  case when silences.is_registers or silences.is_disclosures then null else disclosed_count end as disclosed_count,
+  case
+    when silences.is_registers or silences.is_disclosures then null
+    else round(disclosed_count / nullif(enterprise_managed_count, 0)::numeric, 4)
+  end as disclosed_ratio,
+  case when silences.is_inspections then null else open_overdue_order_count end as open_overdue_order_count,
   case
     when volumes.base_months = extract(month from {{ business_date() }})
+      and volumes.known_months = extract(month from {{ business_date() }})
       then round(volumes.this_year / nullif(volumes.base_year, 0) - 1, 4)
   end as complaint_volume_change
 from rolled_up
+left join silences
+  on silences.area_code = rolled_up.area_code
 left join volumes
   on volumes.area_code = rolled_up.area_code

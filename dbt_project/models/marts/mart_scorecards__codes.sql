@@ -16,7 +16,7 @@ select
   code,
   label_zh
 from codes
-where list_code in ('category', 'responsible_party', 'tier', 'record_type', 'target_type')
+where list_code in ('category', 'responsible_party', 'tier', 'record_type', 'target_type', 'contacts_post', 'community_type')
 union all
 select
   'alert_kind' as list_code,

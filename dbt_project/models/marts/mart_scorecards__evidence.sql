@@ -9,7 +9,7 @@ complaints as (
 
   select *
   from {{ ref('fct_complaints') }}
-  where status_code <> 'withdrawn'
+  where {{ is_own_matter() }}
     and submitted_on >= date_trunc('month', {{ business_date() }}::timestamp)
     and submitted_on <= {{ business_date() }}
 
@@ -32,7 +32,11 @@ unioned as (
     coalesce(complaints.category_code, 'other') as summary_code,
     coalesce(complaints.responsible_party_code, 'undetermined') as responsible_party_code,
     round(complaints.resolution_minutes / 60, 1) as resolution_hours,
-    coalesce(complaints.resolution_minutes <= {{ var('resolution_limit_hours') }} * 60, false) as is_in_time,
+    -- null: its limit has not run out
+    case
+      when {{ is_limit_due('resolution_limit_hours', 'complaints.submitted_at') }}
+        then {{ is_within_limit('complaints.resolution_minutes', 'resolution_limit_hours', 'complaints.submitted_at') }}
+    end as is_in_time,
     null::date as due_on
   from complaints
   union all

@@ -1,8 +1,15 @@
 -- Vetoes and caps that are in force tonight, from final decisions only. ends_on is the last day one binds, empty where
 -- it binds until cured. V2 lasts until repaired: its tier's minimum of twelve months comes before any repair.
--- C2: overdue orders, or escalations that supervision has recorded; none is inferred from a clock. is_disputed: the case
+-- C2: overdue orders, or escalations: those that the source recorded, or, where the method names channels, those that the
+-- platform itself raises for them by supervision's clock, which never pauses. is_disputed: the case
 -- would not be there if every open objection were upheld.
 {%- set caps = var('caps') %}
+{#- C2: nothing becomes overdue, and no clock runs out, on days that the case's district did not report. -#}
+{%- set is_cut = var('counting').ends_at_complete_day %}
+{%- set covered_districts = ref('int_feed_districts__covered') %}
+{%- set orders_until = 'coalesce(covered.complete_until, ' ~ business_date() ~ ')' if is_cut else business_date() %}
+{%- set clocks_until = "((coalesce(covered.complete_until, " ~ business_date() ~ ") + 1)::timestamp at time zone 'Asia/Shanghai')" if is_cut
+  else end_of_business_date() %}
 with enterprises as (
 
   select * from {{ ref('int_enterprises__summarised') }}
@@ -32,12 +39,28 @@ complaints as (
   select
     complaints.uscc,
     complaints.complaint_id,
+    {% if caps.C2.own_clock_channels is defined -%}
+    case
+      when coalesce(
+        complaints.resolution_minutes, round({{ minutes_between('complaints.submitted_at', clocks_until) }}, 2)
+      ) > {{ var('resolution_limit_hours') }} * 60
+        then {{ local_date("(complaints.submitted_at + interval '" ~ var('resolution_limit_hours') ~ " hours')") }}
+    end as escalated_on,
+    {%- else -%}
     complaints.escalated_on,
+    {%- endif %}
     {{ is_disputed('complaints', 'complaint', ['complaints.complaint_id']) }} as is_disputed
   from {{ ref('int_complaints__attributed') }} as complaints
+  {%- if is_cut %}
+  left join {{ covered_districts }} as covered
+    on covered.feed = 'complaints' and covered.region_code = complaints.region_code
+  {%- endif %}
   where complaints.is_countable
     and complaints.protection_weight > 0
     and {{ in_window('complaints.submitted_on', window_months('M03')) }}
+    {%- if caps.C2.own_clock_channels is defined %}
+    and complaints.channel_code in ('{{ caps.C2.own_clock_channels | join("', '") }}')
+    {%- endif %}
 
 ),
 
@@ -59,6 +82,8 @@ decided as (
     decided_on as starts_on,
     {% if months -%}
     (decided_on + interval '{{ months }} months')::date - 1
+    {%- elif cap == 'V1' and 'exit_on' in var('counting').listing_requires -%}
+    least(ended_on, exit_on) - 1
     {%- elif cap in ('V1', 'V7') -%}
     ended_on - 1
     {%- else -%}
@@ -69,7 +94,7 @@ decided as (
     decision_no
   from records
   where record_type_code = '{{ record_type }}'
-  {%- if cap == 'V1' %} and legal_basis is not null and decision_no is not null and authority_name is not null{% endif %}
+  {%- if cap == 'V1' %} and {{ is_listing_complete() }}{% endif %}
   union all
   {% endfor -%}
   -- a larger accident (较大及以上) binds longer
@@ -150,7 +175,11 @@ overdue_orders as (
     false as is_repeat,
     {{ is_disputed('lines', 'inspection', ['lines.inspection_id', "lines.inspection_id || '/' || lines.line_code"]) }} as is_disputed
   from lines
-  where order_due_on + {{ caps.C2.overdue_days_over }} < {{ business_date() }} and coalesce(rectified_on > {{ business_date() }}, true)
+  {%- if is_cut %}
+  left join {{ covered_districts }} as covered
+    on covered.feed = 'inspections' and covered.region_code = lines.region_code
+  {%- endif %}
+  where order_due_on + {{ caps.C2.overdue_days_over }} < {{ orders_until }} and coalesce(rectified_on > {{ business_date() }}, true)
 
 ),
 

@@ -12,7 +12,7 @@ listings as (
   where record_type_code = 'serious_dishonesty'
     and is_standing
     and not is_ended
-    and (legal_basis is null or decision_no is null or authority_name is null)
+    and not ({{ is_listing_complete() }})
 
 )
 

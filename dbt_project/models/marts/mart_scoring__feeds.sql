@@ -38,8 +38,23 @@ select
     or {{ business_date() }} - deliveries.latest_known_on > feeds.max_age_days
     or coalesce(deliveries.latest_refused_on > deliveries.latest_known_on, false) as is_stale,
   feeds.title_zh,
+  feeds.is_scored,
   {{ business_date() }} - deliveries.latest_known_on as age_days,
-  deliveries.known_until
+  deliveries.known_until,
+  {{ var('edition') | int }} as edition,
+  {% if var('counting').ends_at_complete_day -%}
+  case when deliveries.latest_known_on < {{ business_date() }} then deliveries.latest_known_on end
+  {%- else -%}
+  null::date
+  {%- endif %} as counted_until,
+  {% if rule('identity') == 'as_registered' -%}
+  (
+    select max(recorded_at) from {{ source('entities', 'decisions') }}
+    where {{ was_known('entities', 'known_on', 'recorded_at') }}
+  )
+  {%- else -%}
+  null::timestamptz
+  {%- endif %} as decided_until
 from feeds
 left join deliveries
   on deliveries.feed = feeds.feed

@@ -18,7 +18,7 @@ complaints as (
 
 {% set events = [
   'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
-  'alert',
+  'alert', 'own',
 ] -%}
 unioned as (
 

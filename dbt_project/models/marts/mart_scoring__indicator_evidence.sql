@@ -6,7 +6,7 @@ with enterprises as (
 
 {% set events = [
   'complaint', 'inspection', 'record', 'fund', 'disclosure', 'register', 'lift', 'rating', 'conformity', 'takeover',
-  'alert',
+  'alert', 'own',
 ] -%}
 adverse as (
 
@@ -19,10 +19,12 @@ adverse as (
     evidence_feed,
     event_on,
     max(adverse_weight) as weight,
-    summary_code
+    summary_code,
+    {{ "finding_code" if event == "complaint" else "null" }} as finding_code
   from {{ ref('int_' ~ event ~ '_events__measured') }}
   where adverse_weight > 0 or indicator_code in ('G01', 'G02') and numerator > 0
   group by uscc, indicator_code, evidence_id, evidence_feed, event_on, summary_code
+    {%- if event == "complaint" %}, finding_code{% endif %}
   {% if not loop.last %}union all{% endif %}
   {% endfor %}
 ),
@@ -46,7 +48,8 @@ select
   ranked.evidence_feed,
   ranked.event_on,
   ranked.weight,
-  ranked.summary_code
+  ranked.summary_code,
+  ranked.finding_code
 from ranked
 inner join enterprises
   on enterprises.uscc = ranked.uscc

@@ -2,7 +2,8 @@ with months as (
 
   select *
   from {{ ref('int_community_months__exposed') }}
-  where is_enterprise and month_on > {{ months_ago(12) }}
+  where is_enterprise and month_on > {{ months_ago(12) }} and month_on <= {{ counted_until('complaints') }}
+    and {{ is_district_heard('complaints', 'region_code') }}
 
 ),
 

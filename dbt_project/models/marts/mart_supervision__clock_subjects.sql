@@ -123,8 +123,12 @@ subjects as (
     weighted.uscc,
     greatest(coalesce(weighted.shown_from, weighted.decided_on), weighted.decided_on),
     case
-      when weighted.is_ended or least(records.repaired_on, records.revoked_on, upheld.upheld_on) <= {{ business_date() }}
-        then least(records.repaired_on, records.revoked_on, upheld.upheld_on, case when weighted.is_ended then records.ended_on end)
+      when weighted.is_ended
+        or least(records.repaired_on, records.revoked_on, upheld.upheld_on, weighted.shown_until + 1) <= {{ business_date() }}
+        then least(
+          records.repaired_on, records.revoked_on, upheld.upheld_on, weighted.shown_until + 1,
+          case when weighted.is_ended then records.ended_on end
+        )
     end,
     false
   from weighted

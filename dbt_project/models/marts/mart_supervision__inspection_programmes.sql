@@ -11,5 +11,4 @@ select distinct on (authority_code, rate_class)
   source_clause,
   valid_from
 from programmes
-where valid_from <= {{ business_date() }}
-order by authority_code, rate_class, valid_from desc
+order by authority_code, rate_class, {{ in_force_first('valid_from') }}

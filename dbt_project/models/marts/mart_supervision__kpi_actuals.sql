@@ -4,8 +4,7 @@ with definitions as (
 
   select distinct on (kpi_code) *
   from {{ ref('kpi_definitions') }}
-  where valid_from <= {{ business_date() }}
-  order by kpi_code asc, valid_from desc, definition_version desc
+  order by kpi_code asc, {{ in_force_first('valid_from') }}, definition_version desc
 
 ),
 
@@ -46,6 +45,7 @@ select
   counted.base_value,
   counted.current_value,
   counted.actual_value,
+  coalesce(counted.is_missing, false) as is_missing,
   targets.target_year,
   targets.target_value,
   targets.target_text,

@@ -2,12 +2,23 @@
 -- count. Each is a numerator and a denominator (a count has none); seed kpi_definitions says what they are and is frozen.
 -- Grades are not known here: enterprises at AA are counted by supervision from what is published.
 {# target, where it is counted, numerator, denominator (none: the target is a count) #}
+{% set registers = ['communities', 'contracts', 'enterprises'] %}
+{% set needs = {
+  'managed': registers, 'disclosure_coverage': registers + ['disclosures'], 'separate_accounts': registers + ['funds'],
+  'quarterly_disclosures': registers + ['disclosures'], 'trained': ['personnel'], 'lift_works': ['lifts'],
+  'committee_counts': ['owners_committees'], 'honour_counts': ['project_honours'],
+  'enrolment_counts': ['mashangban_enrolments'],
+} %}
 {% set counts = [
   ('management_coverage', 'managed', 'managed_count', 'community_count'),
   ('professional_coverage', 'managed', 'enterprise_managed_count', 'community_count'),
   ('new_professional_coverage', 'managed', 'new_enterprise_managed_count', 'new_count'),
   ('old_community_takeover', 'managed', 'old_managed_count', 'old_count'),
+  ('old_enterprise_takeover', 'managed', 'old_enterprise_managed_count', 'old_count'),
   ('disclosure_coverage', 'disclosure_coverage', 'disclosed_count', 'community_count'),
+  ('full_disclosure_coverage', 'disclosure_coverage', 'fully_disclosed_count', 'community_count'),
+  ('quarterly_disclosure_coverage', 'quarterly_disclosures', 'disclosed_count', 'due_count'),
+  ('separate_income_accounts', 'separate_accounts', 'separate_count', 'community_count'),
   ('pre_job_training_ratio', 'trained', 'pre_job_count', 'staff_count'),
   ('continuing_training_ratio', 'trained', 'continuing_count', 'staff_count'),
   ('lift_renewals', 'lift_works', 'renewed_count', 'null'),
@@ -15,6 +26,7 @@
   ('owners_committee_ratio', 'committee_counts', 'with_committee_count', 'community_count'),
   ('committee_party_members', 'committee_counts', 'party_member_count', 'member_count'),
   ('committee_trainings', 'committee_counts', 'training_count', 'committee_count'),
+  ('committee_training_ratio', 'committee_counts', 'trained_committee_count', 'committee_count'),
   ('second_level_projects', 'honour_counts', 'second_level_count', 'null'),
   ('model_projects', 'honour_counts', 'model_count', 'null'),
   ('mashangban_coverage', 'enrolment_counts', 'enrolled_count', 'community_count'),
@@ -94,7 +106,9 @@ managed as (
     count(*) filter (where communities.built_year >= 2025) as new_count,
     count(*) filter (where communities.built_year >= 2025 and enterprises.is_enterprise) as new_enterprise_managed_count,
     count(*) filter (where communities.community_type_code = 'old') as old_count,
-    count(communities.current_uscc) filter (where communities.community_type_code = 'old') as old_managed_count
+    count(communities.current_uscc) filter (where communities.community_type_code = 'old') as old_managed_count,
+    count(*) filter (where communities.community_type_code = 'old' and enterprises.is_enterprise)
+      as old_enterprise_managed_count
   from communities
   inner join ancestors
     on ancestors.region_code = communities.region_code
@@ -106,11 +120,13 @@ managed as (
 
 disclosed as (
 
-  select distinct
+  select
     community_id,
-    uscc
+    uscc,
+    count(distinct disclosure_class_code) as class_count
   from disclosures
   where is_verified and {{ in_window('published_on', 12) }}
+  group by community_id, uscc
 
 ),
 
@@ -119,7 +135,8 @@ disclosure_coverage as (
   select
     ancestors.ancestor_region_code as region_code,
     count(*) as community_count,
-    count(disclosed.community_id) as disclosed_count
+    count(disclosed.community_id) as disclosed_count,
+    count(*) filter (where disclosed.class_count >= {{ var('disclosure_classes') }}) as fully_disclosed_count
   from communities
   inner join enterprises
     on enterprises.uscc = communities.current_uscc and enterprises.is_enterprise
@@ -127,6 +144,79 @@ disclosure_coverage as (
     on ancestors.region_code = communities.region_code
   left join disclosed
     on disclosed.community_id = communities.community_id and disclosed.uscc = communities.current_uscc
+  group by ancestors.ancestor_region_code
+
+),
+
+-- the newest quarter whose two classes are due from the manager of today
+newest_quarters as (
+
+  select distinct on (quarters.community_id)
+    quarters.community_id,
+    quarters.uscc,
+    quarters.quarter_on,
+    communities.region_code
+  from {{ ref('int_quarters__due') }} as quarters
+  inner join communities
+    on communities.community_id = quarters.community_id and communities.current_uscc = quarters.uscc
+  where quarters.disclosure_due_on <= {{ business_date() }}
+  order by quarters.community_id, quarters.quarter_on desc
+
+),
+
+quarterly_classes as (
+
+  select
+    newest_quarters.community_id,
+    newest_quarters.region_code,
+    count(distinct disclosures.disclosure_class_code) as class_count
+  from newest_quarters
+  left join disclosures
+    on disclosures.community_id = newest_quarters.community_id
+    and disclosures.uscc = newest_quarters.uscc
+    and disclosures.period_start_on = newest_quarters.quarter_on
+    and disclosures.disclosure_class_code in ('c03', 'c04')
+    and disclosures.published_on <= {{ business_date() }}
+    and disclosures.is_verified
+  group by newest_quarters.community_id, newest_quarters.region_code
+
+),
+
+quarterly_disclosures as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as due_count,
+    count(*) filter (where quarterly_classes.class_count = 2) as disclosed_count
+  from quarterly_classes
+  inner join ancestors
+    on ancestors.region_code = quarterly_classes.region_code
+  group by ancestors.ancestor_region_code
+
+),
+
+-- an account of its own: common revenue and nothing else, of one community and no other
+income_accounts as (
+
+  select distinct community_id
+  from {{ ref('int_accounts__described') }}
+  where is_for_common_revenue and type_count = 1 and owners_community_count = 1 and community_id is not null
+
+),
+
+separate_accounts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as community_count,
+    count(income_accounts.community_id) as separate_count
+  from communities
+  inner join enterprises
+    on enterprises.uscc = communities.current_uscc and enterprises.is_enterprise
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  left join income_accounts
+    on income_accounts.community_id = communities.community_id
   group by ancestors.ancestor_region_code
 
 ),
@@ -148,20 +238,42 @@ trained as (
 
 ),
 
--- the same months of 2025: a year that is not over is not compared with a whole one
+-- feeds that are silent tonight, of the region or of one district in it: what needs them is not known
+silences as (
+
+  select distinct
+    area_code,
+    feed
+  from {{ ref('mart_scorecards__silences') }}
+  where until_on = {{ business_date() }}
+
+),
+
+-- the same months of 2025, and the same days of the month in progress
 volumes as (
 
   select
     region_code,
     sum(complaint_count) filter (where is_this_year) as complaint_count,
     sum(household_months) filter (where is_this_year) as household_months,
+    sum(resolution_due_count) filter (where is_this_year) as resolution_due_count,
     sum(resolved_within_24h_count) filter (where is_this_year) as resolved_within_24h_count,
-    sum(complaint_count) filter (where is_base) as base_complaint_count,
-    sum(household_months) filter (where is_base) as base_household_months,
-    sum(resolved_within_24h_count) filter (where is_base) as base_resolved_within_24h_count
+    sum(case when is_in_progress then complaint_count_to_day else complaint_count end) filter (where is_base)
+      as base_complaint_count,
+    sum(household_months * case when is_in_progress then day_reached else 1 end) filter (where is_base)
+      as base_household_months,
+    sum(case when is_in_progress then resolution_due_count_to_day else resolution_due_count end) filter (where is_base)
+      as base_resolution_due_count,
+    sum(case when is_in_progress then resolved_within_24h_count_to_day else resolved_within_24h_count end)
+      filter (where is_base) as base_resolved_within_24h_count,
+    coalesce(bool_or(is_complaints_missing) filter (where is_this_year or is_base), false) as is_missing
   from (
     select
       *,
+      extract(month from month) = extract(month from {{ business_date() }}) as is_in_progress,
+      least(
+        {{ day_reached('complaints') }} / extract(day from month + interval '1 month' - interval '1 day'), 1
+      ) as day_reached,
       extract(year from month) = extract(year from {{ business_date() }}) as is_this_year,
       extract(year from month) = 2025
         and extract(month from month) <= extract(month from {{ business_date() }}) as is_base
@@ -217,6 +329,7 @@ committee_counts as (
     count(distinct committees.community_id) as with_committee_count,
     count(committees.community_id) as committee_count,
     sum(committees.training_count) as training_count,
+    count(*) filter (where committees.training_count >= 2) as trained_committee_count,
     sum(committees.party_member_count) filter (where committees.member_count is not null) as party_member_count,
     sum(committees.member_count) filter (where committees.party_member_count is not null) as member_count
   from communities
@@ -310,7 +423,12 @@ counted as (
     {{ numerator }}::numeric as numerator,
     {{ denominator }}::numeric as denominator,
     null::numeric as base_value,
-    null::numeric as current_value
+    null::numeric as current_value,
+    exists (
+      select 1
+      from silences
+      where silences.area_code = {{ source }}.region_code and silences.feed in ('{{ needs[source] | join("', '") }}')
+    ) as is_missing
   from {{ source }}
   union all
   {% endfor -%}
@@ -320,7 +438,8 @@ counted as (
     (complaint_count - base_complaint_count)::numeric,
     base_complaint_count::numeric,
     base_complaint_count::numeric,
-    complaint_count::numeric
+    complaint_count::numeric,
+    is_missing
   from volumes
   union all
   select
@@ -329,16 +448,18 @@ counted as (
     complaint_count * 1000 / nullif(household_months, 0) - base_complaint_count * 1000 / nullif(base_household_months, 0),
     base_complaint_count * 1000 / nullif(base_household_months, 0),
     base_complaint_count * 1000 / nullif(base_household_months, 0),
-    complaint_count * 1000 / nullif(household_months, 0)
+    complaint_count * 1000 / nullif(household_months, 0),
+    is_missing
   from volumes
   union all
   select
     region_code,
     'complaint_within_24h_ratio',
     resolved_within_24h_count::numeric,
-    complaint_count::numeric,
-    base_resolved_within_24h_count / nullif(base_complaint_count, 0)::numeric,
-    resolved_within_24h_count / nullif(complaint_count, 0)::numeric
+    resolution_due_count::numeric,
+    base_resolved_within_24h_count / nullif(base_resolution_due_count, 0)::numeric,
+    resolved_within_24h_count / nullif(resolution_due_count, 0)::numeric,
+    is_missing
   from volumes
 
 )
@@ -346,9 +467,12 @@ counted as (
 select
   region_code,
   kpi_code,
-  round(numerator, 6) as numerator,
-  round(denominator, 6) as denominator,
-  round(base_value, 6) as base_value,
-  round(current_value, 6) as current_value,
-  round(case when denominator is null then numerator else numerator / nullif(denominator, 0) end, 4) as actual_value
+  {%- for value in ['numerator', 'denominator', 'base_value', 'current_value'] %}
+  case when not is_missing then round({{ value }}, 6) end as {{ value }},
+  {%- endfor %}
+  case
+    when not is_missing
+      then round(case when denominator is null then numerator else numerator / nullif(denominator, 0) end, 4)
+  end as actual_value,
+  coalesce(is_missing, false) as is_missing
 from counted

@@ -4,5 +4,6 @@
   columns=[
     'community_id', 'community_name', 'region_code', 'street_code', 'street_name', 'community_type_code',
     'built_year', 'household_count', 'floor_area_m2', 'has_lift', 'is_price_guided',
+    'effective_on', 'change_code',
   ],
 ) }}

@@ -1,5 +1,6 @@
 -- depends_on: {{ source('raw', 'complaints') }}
 -- depends_on: {{ ref('stg_complaints') }}
+-- depends_on: {{ ref('stg_community_numbers') }}
 -- Months of a community in which any version of a changed complaint has ever lain, with the complaints that lie in them
 -- now. Empty in a full build. A table of its own, on the coordinator: a cluster asks a function once for the whole of it,
 -- where it would ask once a shard inside a statement that reads spread tables.
@@ -13,11 +14,12 @@ with changed as (
 months as (
 
   select distinct
-    versions.community_id,
+    {{ as_numbered('community_id', 'versions') }} as community_id,
     date_trunc('month', versions.submitted_at at time zone 'Asia/Shanghai')::date as month_on
   from changed
   inner join {{ source('raw', 'complaints') }} as versions
     on versions.complaint_id = changed.complaint_id
+  {{- numbered_joins(['community_id'], 'versions') }}
   where versions.community_id is not null
     and versions.submitted_at >= {{ monitored_from() }}::timestamp at time zone 'Asia/Shanghai'
 

@@ -1,1 +1,0 @@
-"""The command line: the only place besides ``dags/`` that knows every package."""

@@ -1,0 +1,1 @@
+"""The command line: reads arguments, calls the night and the packages, prints what they answer."""
