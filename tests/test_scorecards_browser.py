@@ -281,10 +281,11 @@ def test_questions__of_a_regulator__answered_in_three_clicks_by_keyboard(browser
             for step in way:
                 link = page.locator(step).first
                 target = link.evaluate("(it) => it.href ?? ''")
+                expect(link).to_be_visible()  # on a phone its section unfolds a moment after the jump
                 link.focus()
                 expect(link).to_be_focused()
                 page.keyboard.press("Enter")
-                if target:  # a jump within the page also takes the focus away: it must be over before the next step
+                if target:  # a jump within the page takes the focus away: it must be over before the next step
                     page.wait_for_url(target)
             page.locator(answer).first.wait_for(state="visible", timeout=5_000)
             if not way and size is DESK:
