@@ -141,7 +141,8 @@ def test_scheduler__registers_triggered__assets_wake_the_chain_and_ctrl_c_stops_
                 time.sleep(0.5)
 
         _sign_in(client, f"http://127.0.0.1:{port}")
-        wait("DAGs", lambda: get("/dags").get("total_entries") == len(nightly.ORDER) + 1, 400)  # and wake_nights
+        count = len(nightly.ORDER) + 2  # wake_nights, make_case_files
+        wait("DAGs", lambda: get("/dags").get("total_entries") == count, 400)
         for dag_id in ("ingest_registers", *WOKEN):
             answer = client.patch(f"{api}/dags/{dag_id}", json={"is_paused": False})
             assert answer.status_code == 200, answer.text

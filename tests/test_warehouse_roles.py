@@ -58,6 +58,8 @@ REFUSED = {
         "insert into scoring.grades default values",
         "update publishing.grade_versions set grade = 'AA'",
         "delete from publishing.outbox",
+        "select * from workbench.acts",
+        "delete from publishing.case_files",
         "delete from publishing.grade_versions",
     ],
     "pc_supervision": ["insert into scoring.grades default values", "select * from raw.complaints"],
@@ -75,6 +77,8 @@ REFUSED = {
         "insert into scoring.grades default values",
         "insert into supervision.alert_decisions default values",
         "select * from publishing.outbox",
+        "insert into publishing.case_files default values",
+        "select * from workbench.case_files_wanted()",
         "select * from scorecards.readers",
     ],
     "pc_pages": [
@@ -104,6 +108,8 @@ def test_role__statement_outside_its_schema__is_refused(role, statement):
         ("pc_pages", "select * from publishing.grade_history"),
         ("pc_workbench", "select * from workbench.acts"),
         ("pc_ingestion", "select * from workbench.objection_rows(0, 1)"),
+        ("pc_workbench", "select content from publishing.case_files"),
+        ("pc_publishing", "select * from workbench.acts_about('x')"),
     ],
 )
 def test_role__statement_of_its_own__is_allowed(role, statement):

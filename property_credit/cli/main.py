@@ -17,6 +17,7 @@ from property_credit.cli import (
     alert_commands,
     audit_command,
     backup_commands,
+    case_file_command,
     clock_commands,
     data_commands,
     entity_commands,
@@ -57,6 +58,7 @@ validation_commands.register(app)
 scorecards_commands.register(app)
 alert_commands.register(app)
 audit_command.register(app)
+case_file_command.register(app)
 recipient_commands.register(app)
 inspection_commands.register(app)
 ledger_commands.register(app)

@@ -16,7 +16,7 @@ select business_date, count(*) as task_count, sum(seconds)::float8 as seconds, m
     as started_by,
   (select mode || ': ' || reason from ops.builds where builds.business_date = runs.business_date
     order by build_id desc limit 1) as build
-from ops.task_runs as runs where dag <> 'watch_complaints'
+from ops.task_runs as runs where dag not in ('watch_complaints', 'make_case_files')
 group by business_date order by business_date desc limit %s
 """
 

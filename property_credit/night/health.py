@@ -20,10 +20,12 @@ LONGEST_WAIT = timedelta(days=7)  # rows that wait longer than a register needs 
 
 _TROUBLES = """
 select dag, task, status, message from ops.task_runs
-where business_date = %s and dag <> 'watch_complaints' and status in ('failed', 'stopped by gate') order by finished_at
+where business_date = %s and dag not in ('watch_complaints', 'make_case_files')
+  and status in ('failed', 'stopped by gate') order by finished_at
 """
 _NEWEST_NIGHT = """
-select business_date, max(finished_at) as ended_at from ops.task_runs where dag <> 'watch_complaints'
+select business_date, max(finished_at) as ended_at from ops.task_runs
+where dag not in ('watch_complaints', 'make_case_files')
 group by business_date order by business_date desc limit 1
 """
 _PUBLISHED = """

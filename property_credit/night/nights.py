@@ -276,8 +276,9 @@ def read_ledger() -> Ledger:
             select business_date, dag, task, status in ('done', 'nothing new'), finished_at, changed_at,
               finished_at - make_interval(secs => seconds::float8)
             from ops.task_runs
-            where dag <> 'watch_complaints' and seconds > 0  -- 0: begun and not ended yet
-              and business_date >= (select max(business_date) from ops.task_runs where dag <> 'watch_complaints') - %s
+            where dag not in ('watch_complaints', 'make_case_files') and seconds > 0  -- 0: begun and not ended yet
+              and business_date >= (select max(business_date) from ops.task_runs
+                where dag not in ('watch_complaints', 'make_case_files')) - %s
             """,
             (REMEMBERED.days,),
         ).fetchall()

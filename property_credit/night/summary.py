@@ -126,7 +126,8 @@ def print_summary(
 
 TASKS = """
 select dag, task, status, seconds::float8 as seconds, finished_at, message from ops.task_runs
-where business_date = %(business_date)s and dag <> 'watch_complaints' order by finished_at, dag, task
+where business_date = %(business_date)s and dag not in ('watch_complaints', 'make_case_files')
+order by finished_at, dag, task
 """
 STARTS = """
 select kind, min(chosen_at) as began_at, count(*) as run_count from ops.night_runs

@@ -6,16 +6,18 @@ Owns what "verified" means. Opens no connection and reads no warehouse: whoever 
 import base64
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from property_credit.publishing import log, merkle, notes, prefix_map, roots
+from property_credit.publishing import case_file, log, merkle, notes, prefix_map, roots
 from property_credit.publishing.roots import Trust, canonical
 
 
@@ -52,10 +54,10 @@ class Known:
 
 
 def verify_file(path: Path, public_key: Path, *, kept: Path | None = None, data: Sequence[Path] = ()) -> Verified:
-    """Check a list, a manifest, a proof of the log, a certificate or a checkpoint.
+    """Check a list, a manifest, a proof of the log, a certificate, a checkpoint or a case file.
 
     Args:
-        path: what `/v1/lists/…`, `/v1/log/…` or `/v1/…certificate…` answered, saved as it came.
+        path: what `/v1/lists/…`, `/v1/log/…` or `/v1/…certificate…` answered, saved as it came; or a case file (ZIP).
         public_key: PEM, 32 bytes in base64, a root document, or the answer of `/v1/public-keys`.
         kept: a file of ours that was saved before: its head is compared with this one's.
         data: files that a manifest names, to be compared with it.
@@ -72,8 +74,11 @@ def verify_file(path: Path, public_key: Path, *, kept: Path | None = None, data:
 
 def _verify(path: Path, known: Known, data: Sequence[Path] = ()) -> tuple[Verified, dict[int, str]]:
     """Return what a file proves, and the heads it showed: size → root."""
-    text = _text(path)
+    is_bundle = zipfile.is_zipfile(path)
+    text = "" if is_bundle else _text(path)
     try:
+        if is_bundle:
+            return _case_file(path, known)
         if not text.lstrip().startswith("{"):
             return _checkpoint(text, known)
         content = json.loads(text)
@@ -94,7 +99,7 @@ def _verify(path: Path, known: Known, data: Sequence[Path] = ()) -> tuple[Verifi
             return _consistency(content, trust, heads), heads
         if kind == log.CERTIFICATE_FORMAT:
             return _certificate(content, trust, heads), heads
-    except (merkle.ProofError, notes.NoteError) as error:
+    except (merkle.ProofError, notes.NoteError, case_file.UnsoundBundleError) as error:
         raise VerificationError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise UnreadableError(f"{path}: it is not as published: {type(error).__name__}: {error}") from error
@@ -397,3 +402,69 @@ def _checkpoint(text: str, known: Known) -> tuple[Verified, dict[int, str]]:
         ),
         {checkpoint.size: checkpoint.root},
     )
+
+
+def _case_file(path: Path, known: Known) -> tuple[Verified, dict[int, str]]:
+    """Check a case file: its signature, each file by the manifest, and that all speak of one grade and one run."""
+    files = case_file.unpacked(path)
+    signed, heads = json.loads(files[case_file.MANIFEST]), dict[int, str]()
+    trust = roots.trust_in(
+        known.public_keys, known.roots, offered=signed.get("roots") or [], keys=signed.get("keys") or []
+    )
+    manifest, key_id = signed["manifest"], signed["signature"]["key_id"]
+    if manifest["format"] != case_file.FORMAT:
+        raise UnreadableError(f"{path}: a case file of another format: {manifest['format']}")
+    past = trust.past.get(key_id)
+    if past and (past.revoked_on or not trust.is_of_root):
+        raise VerificationError(
+            f"the case file is signed by key {key_id}, which signs no more: nothing says when this was made; "
+            "ask for the case file again"
+        )
+    _signed(manifest, signed["signature"], trust, "the case file")
+    named = {one["name"]: one for one in manifest["files"]}
+    for name in case_file.FILES:
+        digest, size = hashlib.sha256(files[name]).hexdigest(), len(files[name])
+        if name not in named or (digest, size) != (named[name]["sha256"], named[name]["bytes"]):
+            raise VerificationError(f"{name} is not the file that was signed: {size} bytes, SHA-256 {digest}")
+    parts = {name: json.loads(files[name]) for name in case_file.FILES if name.endswith(".json")}
+    shown = parts[case_file.CERTIFICATE]
+    about = _certificate(shown, trust, heads)
+    entry = shown["enterprises"][0]["entry"]
+    said = [manifest[name] for name in ("as_of", "uscc", "version_no", "grade", "status_code")]
+    if said != [shown["as_of"], *(entry[name] for name in ("uscc", "version_no", "grade", "status_code"))]:
+        raise VerificationError("the certificate is of another grade than the case file")
+    _check_run(parts, manifest["run_id"], files[case_file.METHOD])
+    remarks = list(about.remarks)
+    replay = parts["replay.json"]
+    if not replay["is_made"]:
+        remarks.append(("本卷宗未附重算", "the run was not computed again for this case file"))
+    elif not replay["is_identical"]:
+        remarks.append(("重算结果与发布时不一致，见 replay.json", "the replay differs: see replay.json"))
+    verdict = Verified(
+        "case-file",
+        f"卷宗签名有效，{len(case_file.FILES)} 个文件均未改动；{about.said_zh}",
+        f"the case file is signed and none of its {len(case_file.FILES)} files was changed; {about.said_en}",
+        key_id,
+        about.root,
+        tuple(remarks),
+    )
+    return verdict, heads
+
+
+def _check_run(parts: Mapping[str, Any], run_id: str, method: bytes) -> None:
+    """Check that method, inputs and estimates give the run's id, and that the points give the score."""
+    run, grade = parts[case_file.RUN], parts[case_file.POINTS]
+    if hashlib.sha256(method).hexdigest() != run["content_sha256"]:
+        raise VerificationError("the method is not the one of the run")
+    text = "|".join(
+        str(run[name]) for name in ("business_date", "method_version", "content_sha256", "fit_id", "input_sha256")
+    )
+    text += f"|edition {run['edition']}" if run["edition"] > 1 else ""
+    if {run_id, run["run_id"], grade["run_id"], parts["replay.json"]["run_id"]} != {
+        "r" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    }:
+        raise VerificationError("method, inputs and estimates are not those of the run")
+    if grade.get("score") is not None:
+        points = [Decimal(one["points"]) for one in grade["pillars"]] + [Decimal(grade["bonus"]["counted_points"])]
+        if sum(points) != Decimal(grade["score"]):
+            raise VerificationError(f"the points add up to {sum(points)}, the score is {grade['score']}")

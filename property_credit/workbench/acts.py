@@ -100,6 +100,13 @@ def office_day(connection: psycopg.Connection) -> date:
     return arrival().astimezone(ZONE).date()
 
 
+def receipt(connection: psycopg.Connection, prefix: str) -> str:
+    """Return a new receipt number: two letters of what it is for, the office's day, a number that none had before."""
+    row = connection.execute("select nextval('workbench.receipt_numbers')").fetchone()
+    assert row is not None
+    return f"{prefix}{office_day(connection):%Y%m%d}-{row[0]:05d}"
+
+
 def history(connection: psycopg.Connection, kind: str, subject_id: str) -> list[dict[str, Any]]:
     """Return the acts of a case, oldest first."""
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -51,7 +51,7 @@ ACTS_ZH = {
     "file": "提出", "mark": "标注", "forward": "转办", "recuse": "声明回避", "decide": "作出决定", "review": "复核决定",
     "ask_review": "申请复核", "withdraw": "撤回", "supplement": "补充材料", "invite": "邀请",
     "assign": "指派", "note": "批注", "explain": "说明", "confirm": "确认", "close": "办结", "reopen": "重新打开",
-    "take": "接手", "send_back": "退回",
+    "take": "接手", "send_back": "退回", "request": "申请制作卷宗",
     "accept": "启用账号", "renew": "重置账号", "remove": "停用账号",
 }  # fmt: skip
 CASE_ACTS = frozenset({"mark", "forward", "recuse", "decide", "review", "ask_review", "withdraw", "supplement"})
@@ -156,7 +156,7 @@ def file_objection(
         "reason": reason,
         "attachments": [one.as_dict() for one in attachments],
     }
-    receipt = _receipt(connection, "YY")
+    receipt = acts.receipt(connection, "YY")
     _act(connection, account, "objection", receipt, 0, "file", details, form_id, Place(account.uscc, home))
     return receipt
 
@@ -193,7 +193,7 @@ def file_repair(
     for row in _rows(connection, "repair", uscc=account.uscc):
         if row["record_id"] == record_id and _state("repair", row) in OPEN:
             raise ConflictError(f"这条记录的修复申请正在办理，受理编号 {row['repair_id']}。")
-    receipt = _receipt(connection, "XF")
+    receipt = acts.receipt(connection, "XF")
     details = {"record_id": record_id, "reason": reason, "attachments": [one.as_dict() for one in attachments]}
     _act(connection, account, "repair", receipt, 0, "file", details, form_id, Place(account.uscc, home))
     return receipt
@@ -337,13 +337,6 @@ def _act(
     place: Place,
 ) -> None:
     acts.record(connection, account.name, Act(kind, subject, follows, code, details, form_id, place))
-
-
-def _receipt(connection: psycopg.Connection, prefix: str) -> str:
-    day = acts.office_day(connection)
-    row = connection.execute("select nextval('workbench.receipt_numbers')").fetchone()
-    assert row is not None
-    return f"{prefix}{day:%Y%m%d}-{row[0]:05d}"
 
 
 def _rows(

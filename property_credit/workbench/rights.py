@@ -41,6 +41,7 @@ RIGHTS: dict[tuple[str, str], frozenset[str]] = {
     ("complaint", "note"): EVERY_OFFICE,
     ("complaint", "send_back"): EVERY_OFFICE,
     ("complaint", "close"): EVERY_OFFICE,
+    ("case_file", "request"): DECIDING | {ENTERPRISE},
     ("account", "invite"): frozenset({ADMINISTRATOR}),
     ("account", "renew"): frozenset({ADMINISTRATOR}),
     ("account", "remove"): frozenset({ADMINISTRATOR}),
@@ -85,6 +86,10 @@ def sees(account: Account, place: Place, areas: Areas) -> bool:
 
 def may(account: Account, kind: str, act: str, place: Place, areas: Areas) -> bool:
     """Say whether the account may do ``act`` to a case of ``kind`` at ``place``."""
-    wanted = RIGHTS.get((kind, act), frozenset())
+    return does(account, kind, act, areas) and sees(account, place, areas)
+
+
+def does(account: Account, kind: str, act: str, areas: Areas) -> bool:
+    """Say whether the account's role and level do ``act`` to cases of ``kind`` at all, wherever they lie."""
     who = account.level(areas) if account.role_code == "officer" else account.role_code
-    return who in wanted and sees(account, place, areas)
+    return who in RIGHTS.get((kind, act), frozenset())

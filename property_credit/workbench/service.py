@@ -25,6 +25,7 @@ from property_credit.workbench import (
     alert_pages,
     attachments,
     board_pages,
+    case_file_pages,
     case_pages,
     desk,
     enterprise_pages,
@@ -157,6 +158,7 @@ def application(*, style: Path, effect: desk.Effect | None = None) -> FastAPI:
     account_pages.register(app)
     alert_pages.register(app)
     board_pages.register(app)
+    case_file_pages.register(app)
     case_pages.register(app, effect)  # last: its addresses take any first word
     return app
 
