@@ -1,4 +1,5 @@
-"""码上办督办 · watch the complaints' clocks: pull what is new, raise what is overdue, close what is solved, deliver.
+"""码上办督办 · watch the complaints' clocks: pull what is new, raise what is overdue, close what is solved, deliver,
+tell people what concerns their cases.
 
 Wakes every five minutes, day and night, holidays too (the clocks run 24×7). A run judges at its own instant; given a
 business date, at the end of that day.
@@ -7,8 +8,9 @@ business date, at the end of that day.
 nor partitions: what a past instant would have said is not known.
 
 **When the pull fails** (the office does not answer, the batch gate said no): the tick judges what is there. **When an
-office's endpoint does not answer**: its notices wait and the next tick tries again. **When it runs late, twice or
-again**: every escalation is raised once, every notice delivered once.
+office's endpoint does not answer**: its notices wait and the next tick tries again. **When a person's channel takes no
+message**: the next tick tries again, and the person's own list has it. **When it runs late, twice or again**: every
+escalation is raised once, every notice delivered once.
 """
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -49,9 +51,15 @@ def watch_complaints():
 
         return run_tick(deliver_notices)
 
-    pulled, judged, delivered = pull_complaints(), judge_complaints(), deliver_notices()
-    pulled >> judged >> delivered
-    [pulled, judged, delivered] >> EmptyOperator(task_id="close_tick")  # red when one of them failed
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def tell_people():
+        from property_credit.night.watch_tasks import tell_people
+
+        return run_tick(tell_people)
+
+    pulled, judged, delivered, told = pull_complaints(), judge_complaints(), deliver_notices(), tell_people()
+    pulled >> judged >> delivered >> told
+    [pulled, judged, delivered, told] >> EmptyOperator(task_id="close_tick")  # red when one of them failed
 
 
 watch_complaints()

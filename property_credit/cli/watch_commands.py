@@ -43,7 +43,13 @@ def run_tick(
     from property_credit.night.ingestion_tasks import FeedError
     from property_credit.night.publishing_tasks import UndeliveredError
     from property_credit.night.recording import TaskEvent, listening
-    from property_credit.night.watch_tasks import deliver_notices, instant, judge_complaints, pull_complaints
+    from property_credit.night.watch_tasks import (
+        deliver_notices,
+        instant,
+        judge_complaints,
+        pull_complaints,
+        tell_people,
+    )
     from property_credit.supervision.errors import SupervisionError
     from property_credit.warehouse.migrate import require_current
     from property_credit.warehouse.task_runs import StoppedByGate
@@ -57,7 +63,7 @@ def run_tick(
     with errors_for_people(SupervisionError):
         require_current()
         with listening(listen):
-            for step in [pull_complaints] * pull + [judge_complaints] + [deliver_notices] * deliver:
+            for step in [pull_complaints] * pull + [judge_complaints] + [deliver_notices, tell_people] * deliver:
                 try:
                     step(as_of)
                 except (FeedError, StoppedByGate, UndeliveredError) as error:  # the next step works on what is there

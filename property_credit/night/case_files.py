@@ -108,6 +108,7 @@ def collected(
         with connection.cursor(row_factory=dict_row) as cursor:
             acts = cursor.execute("select * from workbench.acts_about(%s)", (uscc,)).fetchall()
             corrections = cursor.execute(_CORRECTIONS, (uscc,)).fetchall()
+            told = cursor.execute("select * from workbench.told(%s)", (uscc,)).fetchall()
     proof = _replayed(version["run_id"], uscc) if replays else {"run_id": version["run_id"], "is_made": False}
     made_at = arrival()
     with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -134,6 +135,7 @@ def collected(
             },
             "notices.json": {
                 "notices": _about_nobody(cursor.execute(_NOTICES, (uscc,)).fetchall()),
+                "to_the_enterprise": [_about_nobody(one) for one in told],
                 "deliveries": cursor.execute(_DELIVERIES, (uscc,)).fetchall(),
             },
             "replay.json": proof,

@@ -86,6 +86,21 @@ def deliver_notices(as_of: datetime) -> None:
             raise UndeliveredError(f"{delivered} delivered; " + " ‖ ".join(left))
 
 
+def tell_people(as_of: datetime) -> None:
+    """Tell what runs late in the workbench, and send every person's notices to its channels, each one time.
+
+    A channel that takes no message fails nothing here: it is somebody's own, and the next tick tries again.
+    """
+    from property_credit.workbench.notices import deliver
+
+    with recorded("pc_publishing", known_until(as_of), DAG, "tell_people", reads_marts=False) as note:
+        done = deliver(as_of)
+        note.is_new = bool(done.taken_count or done.late_count)
+        note.message = (
+            f"{done.taken_count:,} messages sent, {done.refused_count:,} not taken; {done.late_count:,} told late"
+        )
+
+
 def _compare_receipts(names: list[str], business_date: date) -> list[str]:
     """Compare receipts once a day, and again whenever more was delivered since; return what does not agree."""
     from property_credit.publishing.reconcile import delivered_so_far, reconcile_all

@@ -6,7 +6,6 @@ addresses that apprise knows: mail, webhook, WeCom, DingTalk.
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import httpx
 import psycopg
 
 from property_credit.night.health import Cause, causes, read
+from property_credit.warehouse.channels import send
 from property_credit.warehouse.connection import SchemaError
 from property_credit.warehouse.embedded import EmbeddedServerError
 from property_credit.warehouse.outbound import Outbound
@@ -66,7 +66,7 @@ def watch(now: datetime) -> Round:
         message = _message(present, known, now)
         if message is None:
             continue
-        if _send(address, *message):
+        if send(address, *message):
             told[name] = _remembered(present, known, now)
             count += 1
             _write_told(told)
@@ -128,14 +128,6 @@ def _remembered(present: Sequence[Cause], known: Mapping[str, Any], now: datetim
         told_at = before["told_at"] if before and is_fresh else now.isoformat()
         entries[cause.key] = {"what": cause.what, "told_at": told_at}
     return entries
-
-
-def _send(address: str, title: str, text: str) -> bool:
-    import apprise
-
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its log names addresses, and they hold tokens
-    channel = apprise.Apprise()
-    return channel.add(address) and bool(channel.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT))
 
 
 def _told_file() -> Path:

@@ -137,6 +137,15 @@ class Settings(BaseSettings):
         description="Whom the watchdog tells, addresses as apprise writes them, with spaces between: mailto://, "
         "wecombot://, dingtalk://, json://. Default: nobody.",
     )
+    notice_mail: SecretStr | None = Field(
+        default=None,
+        description="The mailbox that sends notices to people, as apprise writes it without recipients "
+        "(mailtos://user:password@mail.example). Default: no mail is sent.",
+    )
+    notice_hosts: str = Field(
+        default="",
+        description="Hosts that people may have their notices posted to (host:port,host:port). Default: none.",
+    )
     airflow_url: str | None = Field(
         default=None, description="Airflow's address, whose health the watchdog asks for. Default: it is not asked."
     )

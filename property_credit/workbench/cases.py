@@ -110,6 +110,11 @@ def listed(connection: psycopg.Connection, account: Account, areas: Areas, kind:
     return sorted(seen, key=urgency)
 
 
+def all_open(connection: psycopg.Connection, kind: Kind, today: date) -> list[Case]:
+    """Return every case that somebody has to act on, whoever may see it."""
+    return [case for case in (_case(kind, row, today) for row in _rows(connection, kind)) if case.is_open]
+
+
 def acts_open_to(account: Account, case: Case, areas: Areas) -> list[str]:
     """Return what the account may do to the case now, so that a page offers nothing that would be refused."""
     allowed = [code for code in ALLOWED.get(case.state, ()) if may(account, case.kind, code, case.place, areas)]

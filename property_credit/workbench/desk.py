@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from property_credit.warehouse import sign_in
 from property_credit.warehouse.connection import connect
-from property_credit.workbench import accounts, acts, areas, board, cases, grades, rights, worklists
+from property_credit.workbench import accounts, acts, areas, board, cases, grades, notices, rights, worklists
 from property_credit.workbench.areas import Areas
 from property_credit.workbench.errors import WorkbenchError
 from property_credit.workbench.rights import Account
@@ -58,7 +58,10 @@ class Visit:
 
     def page(self, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
         """Return a page in the frame of who is signed in."""
-        return page(self.request, template, status, account=self.account, areas=self.areas, today=self.today, **values)
+        frame = {"account": self.account, "areas": self.areas, "today": self.today}
+        return page(
+            self.request, template, status, unread=notices.unread(self.connection, self.account), **frame, **values
+        )
 
     def follow(self, address: str) -> RedirectResponse:
         """Commit what was done and lead on to ``address``."""
@@ -150,6 +153,8 @@ def environment() -> Environment:
         SORTS=worklists.SORTS,
         OVERDUE=board.KINDS,
         TOLD=board.LEVELS_TOLD,
+        NOTICES=notices.KINDS,
+        CHANNELS=notices.CHANNELS,
         AGES=[words for _limit, words in board.AGES],
     )
     return templates

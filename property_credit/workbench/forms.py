@@ -11,6 +11,7 @@ from property_credit.workbench.errors import WorkbenchError
 Token = Annotated[str, Form(max_length=200)]
 FormId = Annotated[str, Form(max_length=40)]
 Follows = Annotated[int, Form(ge=0, le=100_000)]
+Hour = Annotated[int, Form(ge=0, le=100)]
 Code = Annotated[str, Form(max_length=100)]
 Text = Annotated[str, Form(max_length=20_000)]
 Files = Annotated[list[UploadFile], File()]

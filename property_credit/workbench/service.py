@@ -29,6 +29,7 @@ from property_credit.workbench import (
     case_pages,
     desk,
     enterprise_pages,
+    notice_pages,
 )
 from property_credit.workbench.errors import WorkbenchError
 from property_credit.workbench.rights import DECIDING
@@ -159,6 +160,7 @@ def application(*, style: Path, effect: desk.Effect | None = None) -> FastAPI:
     alert_pages.register(app)
     board_pages.register(app)
     case_file_pages.register(app)
+    notice_pages.register(app)
     case_pages.register(app, effect)  # last: its addresses take any first word
     return app
 
