@@ -158,7 +158,17 @@ def test_pages__of_every_role__no_violation_no_sideways_scrolling_and_light_on_a
     wrong = []
     views = {
         "企业甲": ["/my", "/case-files", "/notices", filed, f"/objections/new?target={kind}&id={target}"],
-        "旗县甲": ["/cases", marked, review, "/alerts?state=all", "/board", "/clocks", "/case-files", "/notices"],
+        "旗县甲": [
+            "/cases",
+            marked,
+            review,
+            "/alerts?state=all",
+            "/board",
+            "/clocks",
+            "/case-files",
+            "/notices",
+            "/matches",
+        ],
         "旗县乙": [forwarded],
         "管理员": ["/accounts", "/acts"],
     }

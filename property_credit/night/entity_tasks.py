@@ -10,16 +10,19 @@ DAG, TASK = "build_warehouse", "keep_register"
 def keep_register(business_date: date) -> None:
     """Bring the register of entities to what was known by the end of ``business_date``, and match names against it.
 
-    Events that contradict the register are named in the task's message and change nothing.
+    What officers decided about names in the workbench is taken before names are matched. Events that contradict the
+    register are named in the task's message and change nothing.
     """
+    from property_credit.entities.acts import take_acts
     from property_credit.entities.linking import link_mentions
     from property_credit.entities.register import keep
 
     with recorded("pc_entities", business_date, DAG, TASK, reads_marts=False) as note:
         report = keep(business_date)
+        taken = take_acts(business_date)
         linking = link_mentions(business_date)
-        note.is_new = report.is_new or linking.is_new
-        note.message = "; ".join(filter(None, (str(report), str(linking))))
+        note.is_new = report.is_new or linking.is_new or bool(taken.decided_count)
+        note.message = "; ".join(filter(None, (str(report), str(taken), str(linking))))
         if report.refused:
             note.attention = f"{len(report.refused)} events contradict the register of entities"
 

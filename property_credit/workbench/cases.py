@@ -52,6 +52,7 @@ ACTS_ZH = {
     "ask_review": "申请复核", "withdraw": "撤回", "supplement": "补充材料", "invite": "邀请",
     "assign": "指派", "note": "批注", "explain": "说明", "confirm": "确认", "close": "办结", "reopen": "重新打开",
     "take": "接手", "send_back": "退回", "request": "申请制作卷宗",
+    "link": "认定为", "separate": "认定不是", "undo": "撤销认定",
     "accept": "启用账号", "renew": "重置账号", "remove": "停用账号",
 }  # fmt: skip
 CASE_ACTS = frozenset({"mark", "forward", "recuse", "decide", "review", "ask_review", "withdraw", "supplement"})

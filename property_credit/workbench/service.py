@@ -29,6 +29,7 @@ from property_credit.workbench import (
     case_pages,
     desk,
     enterprise_pages,
+    match_pages,
     notice_pages,
 )
 from property_credit.workbench.errors import WorkbenchError
@@ -108,7 +109,7 @@ def application(*, style: Path, effect: desk.Effect | None = None) -> FastAPI:
     @app.api_route("/assets/{name}", methods=["GET", "HEAD"])
     def asset(name: str) -> Response:
         own = desk.PACKAGE / "assets"
-        known = {"site.css": style, "workbench.css": own / "workbench.css", "board.js": own / "board.js"}
+        known = {"site.css": style} | {one: own / one for one in ("workbench.css", "board.js", "matches.js")}
         if name not in known:
             raise HTTPException(404)
         kind = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}[known[name].suffix]
@@ -161,6 +162,7 @@ def application(*, style: Path, effect: desk.Effect | None = None) -> FastAPI:
     board_pages.register(app)
     case_file_pages.register(app)
     notice_pages.register(app)
+    match_pages.register(app)
     case_pages.register(app, effect)  # last: its addresses take any first word
     return app
 
