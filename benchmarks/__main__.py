@@ -34,6 +34,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "growth": ["--communities", "400", "800", "1600", "3200"],
         "nightly_cost": ["--preset", "city", "--copies", "4", "--nights", "5"],
         "quiet_night": ["--preset", "city", "--rounds", "3"],
+        "serve_workbench": ["--rate", "200", "--seconds", "30"],
     },
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
@@ -48,6 +49,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
         "growth": ["--communities", "200", "350", "600", "1000"],
         "nightly_cost": ["--preset", "hamlet", "--copies", "2", "--nights", "2"],
         "quiet_night": ["--preset", "hamlet", "--rounds", "1"],
+        "serve_workbench": ["--rate", "20", "--seconds", "3", "--officers", "20", "--enterprises", "50"],
     },
 }
 VERSIONS = ("polars", "pyarrow", "psycopg", "dbt-core", "apache-airflow", "great-expectations")

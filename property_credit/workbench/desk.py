@@ -20,7 +20,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from property_credit.warehouse import sign_in
-from property_credit.warehouse.connection import connect
+from property_credit.warehouse.pool import pooled
 from property_credit.workbench import accounts, acts, areas, board, cases, grades, notices, rights, worklists
 from property_credit.workbench.areas import Areas
 from property_credit.workbench.errors import WorkbenchError
@@ -76,7 +76,7 @@ def visit(request: Request, *, token: str | None = None) -> Iterator[Visit]:
     Raises SignedOutError, or ExpiredFormError for a foreign or an old form.
     """
     held = request.session.get("session", "")
-    with connect("pc_workbench") as connection:
+    with pooled("pc_workbench") as connection:
         account = accounts.of_session(connection, held) if held else None
         if account is None:
             raise SignedOutError
