@@ -141,6 +141,9 @@ def check(content, pem):
 
 if __name__ == "__main__":
     try:
-        print("verified:", check(json.load(open(sys.argv[1], encoding="utf-8")), open(sys.argv[2], "rb").read()))
+        content = json.load(open(sys.argv[1], encoding="utf-8"))
+        said = check(content, open(sys.argv[2], "rb").read())
+        invented = (content.get("tree_head") or content["second_head"])["head"].get("is_invented")
+        print("verified:" + (" INVENTED, nobody's grade:" if invented else ""), said)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         sys.exit(f"NOT VERIFIED: {type(error).__name__}: {error}")

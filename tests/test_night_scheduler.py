@@ -61,7 +61,7 @@ def served(migrated_template, tmp_path, monkeypatch):
     for key in [key for key in os.environ if key.startswith("AIRFLOW__")]:
         monkeypatch.delenv(key)  # what an earlier test of this process prepared for its own warehouse
     get_settings.cache_clear()
-    yield services.Ports(*_free_ports(6))
+    yield services.Ports(*_free_ports(7))
     monkeypatch.undo()
     get_settings.cache_clear()
     shutil.rmtree(data_dir / "sample")

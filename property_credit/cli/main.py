@@ -34,6 +34,7 @@ from property_credit.cli import (
     scorecards_commands,
     source_commands,
     status_command,
+    tenant_commands,
     upgrade_command,
     validation_commands,
     watch_commands,
@@ -53,6 +54,7 @@ warehouse_app = typer.Typer(help="The database under everything.", no_args_is_he
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(warehouse_app, name="warehouse")
 publishing_commands.register(app)
+tenant_commands.register(app)
 method_commands.register(app)
 validation_commands.register(app)
 scorecards_commands.register(app)

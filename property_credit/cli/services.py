@@ -33,7 +33,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # All else stays outside by itself: a receiver's token may have any name.
 PLAIN_SETTINGS = frozenset(
     name.upper() for name, field in Settings.model_fields.items() if field.annotation != SecretStr | None
-) - {"WAREHOUSE_URL"}
+) - {"WAREHOUSE_URL", "SANDBOX_WAREHOUSE_URL"}
 PROCESS = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "DO_NOT_TRACK", "TERM"})
 PROCESS_PREFIXES = ("LC_", "PYTHON", "XDG_", "CHROMIUM", "SSL_CERT_")
 
@@ -52,6 +52,7 @@ class Ports:
     pages: int = 8400
     complaints: int = 8500
     workbench: int = 8600
+    tenant: int = 8700
 
     @classmethod
     def from_environment(cls) -> "Ports":
@@ -97,6 +98,12 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
         running.append(Service("complaints", command, "码上办接口（模拟）complaints API (simulated)", ports.complaints))
     command = (python, "-m", "property_credit.publishing.api", "--port", str(ports.api))
     running.append(Service("api", command, "读取接口 read API", ports.api, "pc_api"))
+    if settings.warehouse_url is None or settings.sandbox_warehouse_url:
+        own = ("SANDBOX_WAREHOUSE_URL", "WAREHOUSE_ROLES_PASSWORD", "PC_API_PASSWORD")
+        command = (python, "-m", "simulation.sandbox_tenant", "--port", str(ports.tenant))
+        running.append(
+            Service("tenant", command, "沙箱租户 sandbox tenant (invented grades)", ports.tenant, secrets=own)
+        )
     command = (python, "-m", "property_credit.scorecards.service", "--port", str(ports.pages))
     running.append(Service("pages", command, "页面 pages", ports.pages, "pc_pages", ("PAGES_SESSION_SECRET",)))
     command = (python, "-m", "property_credit.cli.main", "workbench", "--port", str(ports.workbench))
@@ -152,6 +159,7 @@ def serve_all(*, with_scheduler: bool = True) -> int:
             if with_scheduler:
                 _print_sign_in(password_file, was_shown=was_shown)
             console.print("读取接口密钥 a key of the API: property-credit keys issue --scope tendering --name …")
+            console.print("沙箱租户的密钥 keys of the sandbox tenant: property-credit tenant make")
             console.print("页面阅读者 a reader of the pages: property-credit readers add <name> --area 150200")
             console.print("工作台账号 an account: property-credit workbench invite --role administrator --area 150000")
             console.print("Ctrl-C stops all.")

@@ -117,8 +117,10 @@ def status_page(request: Request) -> Response:
     state = "尚未发布 Nothing published yet"
     if age:
         behind = age["nights_behind"]
+        if age["is_invented"]:
+            rows = [("虚构数据 Invented", "沙箱租户 sandbox tenant")]
         state = "正常 In service" if not behind else f"数据滞后 {behind} 夜 Data is {behind} nights behind"
-        rows = [
+        rows += [
             ("数据截止日 Business date", age["business_date"]),
             ("发布时间 Published at", age["published_at"]),
             ("发布批次 Publication", age["publication_id"]),

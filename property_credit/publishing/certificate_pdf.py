@@ -12,6 +12,7 @@ from typing import Any
 from property_credit.publishing.content import STATUS
 from property_credit.publishing.roots import canonical
 
+INVENTED = "虚构数据 INVENTED"
 _FONT = "STSong-Light"  # a CID font: every PDF reader brings or replaces it, and the file stays small
 _LEFT, _TOP, _LINE, _WIDTH = 60, 780, 19, 475
 
@@ -24,7 +25,7 @@ def fingerprint(certificate: Mapping[str, Any]) -> str:
 def code_text(certificate: Mapping[str, Any]) -> str:
     """Return what the QR code says: format, day, every enterprise with version and grade, head and fingerprint."""
     head = certificate["tree_head"]["head"]
-    parts = [certificate["format"], certificate["as_of"]]
+    parts = [*([INVENTED] if head.get("is_invented") else []), certificate["format"], certificate["as_of"]]
     for item in certificate["enterprises"]:
         entry = item["entry"]
         version = f"{entry['version_no']}:{entry['grade'] or entry['status_code']}" if entry else "0:none"
@@ -84,7 +85,8 @@ def _only(certificate: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, 
 
 def _lines(certificate: Mapping[str, Any], item: Mapping[str, Any]) -> list[str]:
     entry, day, head = item["entry"], certificate["as_of"], certificate["tree_head"]["head"]
-    lines = [f"统一社会信用代码 Credit code：{item['uscc']}", f"基准日 As of：{day}"]
+    lines = [INVENTED] if head.get("is_invented") else []
+    lines += [f"统一社会信用代码 Credit code：{item['uscc']}", f"基准日 As of：{day}"]
     if entry is None:
         lines.append("该日没有已发布的等级。 No grade of it was published by then.")
     else:

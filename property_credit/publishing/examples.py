@@ -11,6 +11,7 @@ _DATA = {
     "publication_id": 12,
     "method_version": "2026.1",
     "nights_behind": 0,
+    "is_invented": False,
 }
 _AS_OF = "2026-11-01"
 _RATED: dict[str, Any] = {

@@ -27,6 +27,7 @@ from property_credit.warehouse.settings import get_settings
 
 LIST_FORMAT, HEAD_FORMAT = "property-credit-list/2", "property-credit-tree-head/2"
 INCLUSION_FORMATS = {1: "property-credit-inclusion/1", 2: "property-credit-inclusion/2"}
+INVENTED_ORIGIN = "property-credit/invented"  # name of a sandbox tenant's log
 CONSISTENCY_FORMAT, CERTIFICATE_FORMAT = "property-credit-consistency/1", "property-credit-certificate/1"
 # every version once, by the first leaf that holds it: canonical JSON, built where the rows are
 HISTORIES: LiteralString = """
@@ -135,12 +136,14 @@ def _append(
     for content in contents:
         tree.append(merkle.leaf_hash(content))
     size, root = len(tree), tree.root().hex()
-    about = {
+    about: dict[str, Any] = {
         "list_id": list_id,
         "publication_id": publication["publication_id"],
         "business_date": publication["business_date"].isoformat(),
         "as_of": publication["as_of"].isoformat(),
     }
+    if connection.execute("select 1 from publishing.invented").fetchone():
+        about["is_invented"] = True  # in the signed bytes of documents and heads of a sandbox tenant, and nowhere else
     document = canonical(
         {
             "format": LIST_FORMAT,
@@ -184,7 +187,7 @@ def _append(
             **({"manifest_sha256": hashlib.sha256(manifest).hexdigest()} if manifest else {}),
         }
     )
-    origin = get_settings().log_origin
+    origin = INVENTED_ORIGIN if "is_invented" in about else get_settings().log_origin
     connection.execute(
         "insert into publishing.lists (list_id, kind, publication_id, first_leaf, tree_size, root, document, "
         "signature, head, head_signature, key_id, published_at, head_index, checkpoint, "

@@ -16,6 +16,9 @@ class DataAge(BaseModel):
     publication_id: int = Field(description="发布批次 – 1, 2, 3 … without gaps.")
     method_version: str = Field(description="方法版本 – the grading method of that night.")
     nights_behind: int = Field(description="滞后夜数 – closed days since the business date; 0 is up to date.", ge=0)
+    is_invented: bool = Field(
+        description="虚构 – true in a sandbox tenant: nobody has these grades; the header Data-Invented says so too."
+    )
 
 
 class Answer(BaseModel):

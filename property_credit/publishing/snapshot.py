@@ -21,12 +21,14 @@ from property_credit.publishing.content import shown
 
 GZIP_FROM_BYTES = 600
 MAX_AGE_SECONDS = 1.0
+INVENTED_HEADER = (b"data-invented", b"true")  # of every answer of a sandbox tenant, refusals and pages as well
 CERTIFICATES_KEPT = 5000  # 20 kB each at the most
 Fetch = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
 
 _AGE = """
     select publication_id, business_date, method_version, published_at,
-      (select max(head_index) from publishing.lists) as head_index
+      (select max(head_index) from publishing.lists) as head_index,
+      exists (select from publishing.invented) as is_invented
     from publishing.data_age
 """
 _KEYS = """
@@ -102,6 +104,7 @@ def age_headers(age: dict[str, Any] | None) -> list[tuple[bytes, bytes]]:
         (b"data-publication", str(age["publication_id"]).encode()),
         (b"data-business-date", age["business_date"].encode()),
         (b"data-nights-behind", str(age["nights_behind"]).encode()),
+        *([INVENTED_HEADER] if age["is_invented"] else []),
     ]
 
 
@@ -154,6 +157,13 @@ class Store:
         self._snapshot: Snapshot | None = None
         self._checked = float("-inf")
         self._reading = threading.Lock()
+
+    @property
+    def is_invented(self) -> bool | None:
+        """Whether what is served is a sandbox tenant's, which never changes; None: nothing was read yet."""
+        if self._snapshot is None:
+            return None
+        return self._snapshot.age is not None and bool(self._snapshot.age["is_invented"])
 
     def fresh(self) -> Snapshot | None:
         """Return the snapshot without waiting, or None when it is too old to answer from.
@@ -213,6 +223,7 @@ class Store:
             "publication_id": newest["publication_id"],
             "method_version": newest["method_version"],
             "nights_behind": max(0, (day - newest["business_date"]).days),
+            "is_invented": newest["is_invented"],
         }
         return Snapshot(
             day,

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from property_credit.publishing import case_file, log, merkle, notes, prefix_map, roots
+from property_credit.publishing.log import INVENTED_ORIGIN
 from property_credit.publishing.roots import Trust, canonical
+
+INVENTED = ("虚构数据：沙箱租户的等级不属于任何企业", "INVENTED: a sandbox tenant's grade is nobody's")
 
 
 class UnreadableError(Exception):
@@ -69,7 +72,20 @@ def verify_file(path: Path, public_key: Path, *, kept: Path | None = None, data:
     if kept is not None:
         _, before = _verify(kept, known)
         _compare(before, heads)
+    if _is_invented(path):
+        return replace(verdict, remarks=(INVENTED, *verdict.remarks))
     return verdict
+
+
+def _is_invented(path: Path) -> bool:
+    """Return whether a verified file says that it is a sandbox tenant's: its head does, or its checkpoint's name."""
+    is_bundle = zipfile.is_zipfile(path)
+    text = case_file.unpacked(path)[case_file.CERTIFICATE].decode() if is_bundle else _text(path)
+    if not text.lstrip().startswith("{"):
+        return notes.read(text).origin == INVENTED_ORIGIN
+    content = json.loads(text)
+    sections = (content.get(name) for name in ("tree_head", "second_head"))
+    return any(section["head"].get("is_invented") is True for section in sections if section)
 
 
 def _verify(path: Path, known: Known, data: Sequence[Path] = ()) -> tuple[Verified, dict[int, str]]:

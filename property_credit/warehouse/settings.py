@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         "Unset: the embedded server under DATA_DIR.",
     )
     warehouse_database: str = Field(default="property_credit", description="Database on the embedded server.")
+    sandbox_warehouse_url: str | None = Field(
+        default=None,
+        description="libpq URL of the sandbox tenant's database, as its owner, where WAREHOUSE_URL is set: a database "
+        "of its own, for invented grades. Unset there: no sandbox tenant.",
+    )
     distributed: Literal["", "citus"] = Field(
         default="",
         description="citus: WAREHOUSE_URL is the coordinator of a Citus cluster, and big tables are spread over it.",
