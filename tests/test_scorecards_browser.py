@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import socket
 import threading
 import time
@@ -12,7 +14,16 @@ from pathlib import Path
 import pytest
 from region_pages import NIGHT
 
-from property_credit.scorecards import months, notices, printing, public, readers
+from property_credit.scorecards import (
+    area_enterprises,
+    months,
+    notices,
+    printing,
+    public,
+    readers,
+    reading,
+    render,
+)
 from property_credit.scorecards import service as pages_service
 
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1200, "height": 900}
@@ -347,6 +358,52 @@ def test_table__sorted_filtered_and_taken_away__holds_what_is_shown_without_a_ne
         assert page.troubles == []
 
 
+def test_table__of_several_pages__is_sorted_filtered_and_taken_away_whole(browser, region, tmp_path, monkeypatch):
+    """A directory of more rows than a page: what is asked of it is asked of all rows, without a network."""
+    monkeypatch.setattr(area_enterprises, "DIRECTORY_PAGE", 3)
+    shutil.copytree(region.folder / "assets", tmp_path / "assets")
+    shutil.copy(region.folder / "figures.js", tmp_path)
+    (tmp_path / "area").mkdir()
+    for path, content in render.area_files(reading.read(region.report.edition_id), "150200"):
+        (tmp_path / path).write_bytes(content)
+    whole = (region.folder / "area/150200.enterprises.html").read_text("utf-8")
+    scores = re.findall(r'data-figure="enterprise.score/(\w+)" data-value="([\d.]+)"', whole)
+    grades = re.findall(r'<span class="badge [^"]*">([^<]+)</span>', whole)
+    assert len(scores) > 6 and set(grades) > {"A"}
+    with tab(browser) as page:
+        page.goto((tmp_path / "area/150200.enterprises-2.html").as_uri())
+        rows = page.locator("main tbody tr")
+        assert rows.count() == 3
+        page.focus("thead th:nth-child(4) .sort")
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"document.querySelectorAll('main tbody tr').length === {len(grades)}")
+        best, least = (
+            page.locator('[data-figure^="enterprise.score/"]').nth(at).get_attribute("data-value")
+            for at in (0, len(scores) - 1)
+        )
+        assert (best, least) == (max(scores, key=by_score)[1], min(scores, key=by_score)[1])
+        assert not page.locator(".pager").is_visible()
+        page.select_option("main .tools select >> nth=0", "A")
+        assert page.locator("main tbody tr .badge").all_inner_texts() == ["A"] * grades.count("A")
+        with page.expect_download() as waited:
+            page.click("main .tools >> text=CSV")
+        waited.value.save_as(tmp_path / "table.csv")
+        assert len((tmp_path / "table.csv").read_text("utf-8-sig").splitlines()) == 1 + grades.count("A")
+        page.goto((tmp_path / "area/150200.enterprises.html").as_uri())
+        with page.expect_download() as waited:  # nothing asked for yet: still all of it
+            page.click("main .tools >> text=CSV")
+        waited.value.save_as(tmp_path / "table.csv")
+        assert len((tmp_path / "table.csv").read_text("utf-8-sig").splitlines()) == 1 + len(grades)
+        page.fill("main .tools input", scores[-1][0])
+        page.wait_for_function("document.querySelectorAll('main tbody tr').length === 1")
+        assert page.troubles == []
+
+
+def by_score(pair):
+    """Order of (code, score)."""
+    return Decimal(pair[1])
+
+
 def test_compare__a_district_and_the_city__side_by_side_with_their_difference(browser, region):
     with tab(browser) as page:
         page.goto((region.folder / "area/150203.html").as_uri())
@@ -366,8 +423,6 @@ def test_compare__a_district_and_the_city__side_by_side_with_their_difference(br
 
 
 def test_months__the_menu__leads_to_the_same_page_of_another_month(browser, region):
-    import shutil
-
     other = region.folder.parent / "2026-09"
     shutil.copytree(region.folder, other)
     try:

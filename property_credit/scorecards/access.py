@@ -13,7 +13,7 @@ from pathlib import Path
 
 MONTH = re.compile(r"\d{4}-\d{2}")
 SUBJECT = re.compile(
-    r"(area|enterprise)/([0-9A-Z]{6,18})((?:\.(?:enterprises(?:-\d{1,3})?|evidence|todo|targets|notice|review|history))?\.(?:html|csv|xlsx|pdf)|\.figures\.js)"
+    r"(area|enterprise)/([0-9A-Z]{6,18})((?:\.(?:enterprises(?:-\d{1,3})?|evidence|todo|targets|notice|review|history))?\.(?:html|csv|xlsx|pdf)|\.(?:figures|enterprises)\.js)"
 )
 NOTICE = re.compile(r"([0-9A-Za-z-]{4,16})/([0-9]{6,9})\.(?:html|pdf)")
 ASSETS = ("site.css", "site.js", "tables.js", "compare.js", "months.js", "funnel.svg")

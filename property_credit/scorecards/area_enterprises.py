@@ -91,8 +91,8 @@ def _indicator(facts: Facts, code: str) -> str:
     return str(facts.method.get("indicators", {}).get(code, {}).get("name", {}).get("zh", code))
 
 
-def directory_pages(facts: Facts, code: str) -> list[list[dict[str, Any]]]:
-    """Return the enterprises of an area, best grade first, in pages."""
+def directory(facts: Facts, code: str) -> list[dict[str, Any]]:
+    """Return the enterprises of an area, best grade first."""
     lines = []
     for uscc in in_order(facts, code):
         score = facts.scores.get(uscc)
@@ -108,4 +108,4 @@ def directory_pages(facts: Facts, code: str) -> list[list[dict[str, Any]]]:
                 "served": facts.served.get((code, uscc), 0),
             }
         )
-    return [lines[start : start + DIRECTORY_PAGE] for start in range(0, len(lines), DIRECTORY_PAGE)] or [[]]
+    return lines

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from property_credit.scorecards import area as area_of
 from property_credit.scorecards import (
@@ -107,11 +107,8 @@ def area_files(facts: Facts, code: str) -> Iterator[tuple[str, bytes]]:
     level = facts.areas.levels[code]
     shared = common(facts, "../") | {"subject": code}
     yield f"area/{code}.html", _html("area", shared, view | {"level_below": BELOW[level]})
-    pages = area_enterprises.directory_pages(facts, code)
-    for number, rows in enumerate(pages, 1):
-        path = f"area/{code}.enterprises{'' if number == 1 else f'-{number}'}.html"
-        directory = {"code": code, "name": view["name"], "rows": rows, "number": number, "page_count": len(pages)}
-        yield path, _html("directory", shared, directory | {"total": view["values"]["enterprises.count"][0]})
+    enterprises = area_enterprises.directory(facts, code)
+    yield from _directory(shared, view, enterprises)
     gaps = {"code": code, "name": view["name"], "path": view["path"], "lists": targets.lists(facts, code)}
     yield f"area/{code}.targets.html", _html("targets", shared, gaps)
     yield f"area/{code}.targets.csv", downloads.targets_csv(facts, code)
@@ -125,11 +122,37 @@ def area_files(facts: Facts, code: str) -> Iterator[tuple[str, bytes]]:
         yield f"area/{code}.history.csv", downloads.csv_bytes(timelines.HEAD, events)
     yield f"area/{code}.figures.js", figures_of(facts, code, view)
     yield f"area/{code}.csv", downloads.area_csv(code, view["name"], view)
-    yield f"area/{code}.xlsx", workbooks.area_workbook(facts, code, view, chain.from_iterable(pages))
+    yield f"area/{code}.xlsx", workbooks.area_workbook(facts, code, view, enterprises)
     yield f"area/{code}.evidence.csv", downloads.evidence_csv(facts, code)
     yield f"area/{code}.todo.csv", downloads.todo_csv(facts, code)
     yield f"area/{code}.search.js", search_index(facts, code)
     yield f"area/{code}.ids.js", id_index(facts, code)
+
+
+def _directory(
+    shared: dict[str, Any], view: dict[str, Any], enterprises: list[dict[str, Any]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield an area's directory in pages; of more than one, all rows in a script to sort, filter and export."""
+    code, size = shared["subject"], area_enterprises.DIRECTORY_PAGE
+    template = environment().get_template("directory_row.html.j2")
+    rows = [Markup(template.render(row=row).strip()) for row in enterprises]
+    about: dict[str, Any] = {
+        "code": code,
+        "name": view["name"],
+        "total": view["values"]["enterprises.count"][0],
+        "row_count": len(rows),
+        "page_count": max(1, -(-len(rows) // size)),
+        "grades": sorted({row["badge"]["text"] for row in enterprises}),
+        "notes": sorted({cap for row in enterprises for cap in row["caps"]})
+        + ["■ 重点监管"] * any(row["is_key_supervision"] for row in enterprises),
+    }
+    for number in range(1, about["page_count"] + 1):
+        path = f"area/{code}.enterprises{'' if number == 1 else f'-{number}'}.html"
+        some = rows[(number - 1) * size : number * size]
+        yield path, _html("directory", shared, about | {"rows": some, "number": number})
+    if about["page_count"] > 1:
+        text = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        yield f"area/{code}.enterprises.js", f'(window.tableRows??={{}})["{code}.enterprises.js"]={text};\n'.encode()
 
 
 def enterprise_files(

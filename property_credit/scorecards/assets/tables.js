@@ -1,7 +1,7 @@
 // Tables that sort, filter and are taken away as CSV, and every table's and chart's definitions as JSON. No network.
 (() => {
   "use strict";
-  const MANY = 8, CHOICES = 15, page = document.body.dataset;
+  const MANY = 8, CHOICES = 15, SHOWN = 200, page = document.body.dataset;
   const make = (tag, text, set = {}) => Object.assign(document.createElement(tag), { textContent: text }, set);
   const words = (cell) => {
     const figure = cell.querySelectorAll("[data-figure]");
@@ -17,10 +17,10 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
+  const load = (src, then) => document.head.append(make("script", "", { src, onload: then }));
   const catalogue = (then) => {                                // read when somebody asks for a definition
     if (window.figureCatalogue) return then(window.figureCatalogue);
-    const script = make("script", "", { src: page.root + "figures.js", onload: () => then(window.figureCatalogue) });
-    document.head.append(script);
+    load(page.root + "figures.js", () => then(window.figureCatalogue));
   };
   const name = (title, end) => `${page.subject}-${page.month}-${title.replace(/[\\/:*?"<>|\s]+/g, "_").slice(0, 40)}.${end}`;
   const describe = (title, codes, rows, filters) => catalogue((figures) => save(name(title, "json"), "application/json",
@@ -48,29 +48,50 @@
 
   for (const table of document.querySelectorAll("main table:not(.points, .days table)")) {
     const heads = [...table.querySelectorAll("thead th")], body = table.tBodies[0];
-    const rows = body && table.tBodies.length === 1 ? [...body.rows].filter((row) => row.cells.length === heads.length) : [];
-    if (rows.length < 2) continue;
-    const title = heading(table), tools = make("div", "", { className: "tools" });
-    const texts = rows.map((row) => [...row.cells].map(words)), chosen = new Map();
+    let rows = body && table.tBodies.length === 1 ? [...body.rows].filter((row) => row.cells.length === heads.length) : [];
+    if (rows.length < 2 && !table.dataset.rows) continue;
+    const title = heading(table), tools = make("div", "", { className: "tools" }), elsewhere = table.dataset.rows;
+    let texts = rows.map((row) => [...row.cells].map(words)), isWhole = !elsewhere;
+    const chosen = new Map();
     const count = make("span", "", { className: "quiet" });
     count.setAttribute("role", "status");
+    // a table of more rows than its page has them in a script beside it: read when it is sorted, filtered or taken away
+    const whole = (then) => {
+      if (isWhole) return then();
+      load(elsewhere, () => {
+        if (!isWhole) {
+          const holder = make("template", "", { innerHTML: `<table><tbody>${window.tableRows[elsewhere].join("")}</tbody></table>` });
+          rows = [...document.importNode(holder.content, true).querySelectorAll("tr")];
+          texts = rows.map((row) => [...row.cells].map(words));
+          isWhole = true;
+        }
+        then();
+      });
+    };
     const shown = () => rows.filter((row) => !row.hidden);
-    const apply = () => {
+    const apply = () => whole(() => {
       const typed = find ? find.value.trim().toLowerCase() : "";
       rows.forEach((row, at) => {
-        const fits = [...chosen].every(([column, value]) => texts[at][column].includes(value));
+        const fits = [...chosen].every(([column, value]) => ` ${texts[at][column]} `.includes(` ${value} `));
         row.hidden = !(fits && (!typed || texts[at].join(" ").toLowerCase().includes(typed)));
       });
-      count.textContent = shown().length < rows.length ? `${shown().length} / ${rows.length} 行` : "";
-    };
+      const fitting = shown();
+      if (elsewhere) body.replaceChildren(...fitting.slice(0, SHOWN));
+      const cut = elsewhere && fitting.length > SHOWN ? `，显示前 ${SHOWN} 行` : "";
+      count.textContent = fitting.length < rows.length || cut ? `${fitting.length} / ${rows.length} 行${cut}` : "";
+      if (pager) pager.hidden = true;
+    });
+    const pager = elsewhere ? table.parentElement.querySelector(".pager") : null;
     let find = null;
-    if (rows.length >= MANY) {
+    if (rows.length >= MANY || elsewhere) {
       find = make("input", "", { type: "search", placeholder: "筛选", oninput: apply });
       find.setAttribute("aria-label", title + "：筛选");
       tools.append(find);
       heads.forEach((head, column) => {
-        const values = [...new Set(texts.map((line) => line[column]))].filter(Boolean).sort((a, b) => a.localeCompare(b, "zh"));
-        if (head.classList.contains("n") || values.length < 2 || values.length > CHOICES || values.length > rows.length / 2) return;
+        const said = head.dataset.choices, known = said ? said.split("|") : texts.map((line) => line[column]);
+        const values = [...new Set(known)].filter(Boolean).sort((a, b) => a.localeCompare(b, "zh"));
+        const isFew = said || (values.length <= CHOICES && values.length <= rows.length / 2);
+        if (head.classList.contains("n") || values.length < 2 || !isFew) return;
         const select = make("select", "", { onchange: () => { select.value ? chosen.set(column, select.value) : chosen.delete(column); apply(); } });
         const label = head.innerText.trim();
         select.setAttribute("aria-label", title + "：" + label);
@@ -79,8 +100,8 @@
       });
     }
     tools.append(count,
-      button("CSV", title + "：导出筛选结果", () => csv(title, [heads.map((one) => one.innerText.replace("↕", "").trim()), ...shown().map((row) => texts[rows.indexOf(row)])])),
-      button("JSON", title + "：口径、版本与来源", () => describe(title, codesIn(table), shown().length, Object.fromEntries([...chosen].map(([at, value]) => [heads[at].innerText.replace("↕", "").trim(), value])))));
+      button("CSV", title + "：导出筛选结果", () => whole(() => csv(title, [heads.map((one) => one.innerText.replace("↕", "").trim()), ...shown().map((row) => texts[rows.indexOf(row)])]))),
+      button("JSON", title + "：口径、版本与来源", () => whole(() => describe(title, codesIn(table), shown().length, Object.fromEntries([...chosen].map(([at, value]) => [heads[at].innerText.replace("↕", "").trim(), value]))))));
     (table.closest(".wide") || table).before(tools);
     heads.forEach((head, column) => {
       if (!head.textContent.trim()) return;
@@ -88,13 +109,17 @@
         const up = head.getAttribute("aria-sort") !== "descending" ? -1 : 1;
         for (const one of heads) one.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", up < 0 ? "descending" : "ascending");
-        const key = (row) => texts[rows.indexOf(row)][column];
         const number = (text) => (/^[-\d.,%]+$/.test(text) ? parseFloat(text.replaceAll(",", "")) : NaN);
-        body.append(...[...rows].sort((a, b) => {
-          const [x, y] = [key(a), key(b)], [n, m] = [number(x), number(y)];
-          if (isNaN(n) !== isNaN(m)) return isNaN(n) ? 1 : -1;        // what is not known stands last, either way
-          return up * (isNaN(n) ? x.localeCompare(y, "zh") : n - m);
-        }));
+        whole(() => {
+          const order = rows.map((_, at) => at).sort((a, b) => {
+            const [x, y] = [texts[a][column], texts[b][column]], [n, m] = [number(x), number(y)];
+            if (isNaN(n) !== isNaN(m)) return isNaN(n) ? 1 : -1;      // what is not known stands last, either way
+            return up * (isNaN(n) ? x.localeCompare(y, "zh") : n - m);
+          });
+          [rows, texts] = [order.map((at) => rows[at]), order.map((at) => texts[at])];
+          if (elsewhere) apply();
+          else body.append(...rows);
+        });
       });
       sort.className = "sort";
       head.append(sort);
