@@ -46,25 +46,24 @@ def database_of(template: str):
         yield name
 
 
-def _make_a_hot_spot(landing: Path) -> None:
+def _make_a_hot_spot(landing: Path, night: date) -> None:
     """Deliver eighteen more complaints of the month about one community: the region is too calm for a hot spot."""
     (told,) = landing.glob("*/hotline_backlog/*.csv")
     with told.open(encoding="gb18030", errors="replace", newline="") as opened:
         head, *rows = csv.reader(opened)
     number, community, name, phone = (head.index(column) for column in ("工单编号", "小区编码", "来电人", "电话"))
-    row = next(row for row in rows if row[number].startswith("RX202610") and row[community])
+    row = next(row for row in rows if row[number].startswith(f"RX{night:%Y%m}") and row[community])
     more = []
     for index in range(18):
         more.append([*row])
         more[-1][number] = f"{row[number][:-2]}X{index:02d}"
         more[-1][name], more[-1][phone] = f"热点来电{index:04d}", f"000-9{index:06d}"
-    with told.with_name("热线工单_20261031_2.csv").open("w", encoding="gb18030", newline="") as opened:
+    with told.with_name(f"热线工单_{night:%Y%m%d}_2.csv").open("w", encoding="gb18030", newline="") as opened:
         csv.writer(opened).writerows([head, *more])
 
 
-@pytest.fixture(scope="session")
-def graded_region(migrated_template, tmp_path_factory):
-    """The name of a database in which a small region's night was ingested, built, supervised, graded and published."""
+def make_graded(name: str, home: Path, night: date) -> None:
+    """Simulate a small region into ``home`` and run its night into database ``name``: ingested up to published."""
     from property_credit.ingestion.describe import feed_names
     from property_credit.night import grading_tasks, publishing_tasks, supervision_tasks, watch_tasks
     from property_credit.night.ingestion_tasks import ingest
@@ -72,29 +71,34 @@ def graded_region(migrated_template, tmp_path_factory):
     from simulation import complaints_api
     from simulation.region import simulate
 
-    home = tmp_path_factory.mktemp("region")
-    simulate(preset="hamlet", seed=SEED, out=home, through=NIGHT, nights=0, dirt=True)
-    _make_a_hot_spot(home / "landing")
-    with copied_database(migrated_template) as name:
-        # the environment is this region's while it is made, and no longer: later tests of this process have their own
-        with pytest.MonkeyPatch.context() as patch, complaints_api.running(home / "complaints_api") as api:
-            patch.setenv("WAREHOUSE_DATABASE", name)
-            patch.setenv("LANDING_DIR", str(home / "landing"))
-            patch.setenv("ARCHIVE_DIR", str(home / "archive"))
-            patch.setenv("COMPLAINTS_API_URL", api)
-            get_settings.cache_clear()
-            first = ("enterprises", "communities", "contracts")  # the others refer to them
-            for feed in (*first, *(name for name in feed_names() if name not in first)):
-                with contextlib.suppress(StoppedByGate):  # the region is dirty on purpose
-                    ingest(feed, NIGHT)
-            build_models(NIGHT)
-            supervision_tasks.raise_alerts(NIGHT)
-            supervision_tasks.keep_clocks(NIGHT)
-            watch_tasks.judge_complaints(end_of(NIGHT) - timedelta(seconds=1))
-            grading_tasks.check_score_inputs(NIGHT)
-            grading_tasks.grade_enterprises(NIGHT)
-            publishing_tasks.publish_grades(NIGHT)
+    simulate(preset="hamlet", seed=SEED, out=home, through=night, nights=0, dirt=True)
+    _make_a_hot_spot(home / "landing", night)
+    # the environment is this region's while it is made, and no longer: later tests of this process have their own
+    with pytest.MonkeyPatch.context() as patch, complaints_api.running(home / "complaints_api") as api:
+        patch.setenv("WAREHOUSE_DATABASE", name)
+        patch.setenv("LANDING_DIR", str(home / "landing"))
+        patch.setenv("ARCHIVE_DIR", str(home / "archive"))
+        patch.setenv("COMPLAINTS_API_URL", api)
         get_settings.cache_clear()
+        first = ("enterprises", "communities", "contracts")  # the others refer to them
+        for feed in (*first, *(name for name in feed_names() if name not in first)):
+            with contextlib.suppress(StoppedByGate):  # the region is dirty on purpose
+                ingest(feed, night)
+        build_models(night)
+        supervision_tasks.raise_alerts(night)
+        supervision_tasks.keep_clocks(night)
+        watch_tasks.judge_complaints(end_of(night) - timedelta(seconds=1))
+        grading_tasks.check_score_inputs(night)
+        grading_tasks.grade_enterprises(night)
+        publishing_tasks.publish_grades(night)
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def graded_region(migrated_template, tmp_path_factory):
+    """The name of a database in which a small region's night was ingested, built, supervised, graded and published."""
+    with copied_database(migrated_template) as name:
+        make_graded(name, tmp_path_factory.mktemp("region"), NIGHT)
         with psycopg.connect(**ground.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(  # connections that dbt and the gates keep: a database in use cannot be copied
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)

@@ -28,6 +28,9 @@ AREAS = """
     union all select community_id, city from leaves
     union all select community_id, '150000' from leaves
   ),
+  unknown as (  -- areas of which a part is silent: no sum of complaints is known of them
+    select distinct area from areas join leaves using (community_id) where region_code = '{silent}'
+  ),
   told as (  -- complaints with their areas; of an unknown community only the district is known, if that
     select area, f.*, (
       select min(l.resolved_at) from marts.fct_complaints l where l.community_id = f.community_id
@@ -119,10 +122,12 @@ select c.community_id as subject, {value} as value from staging.stg_communities 
 NEWEST = "(select run_id from publishing.publications order by publication_id desc limit 1)"
 
 
-def differences(pages: Iterable[Path], night: date, *, only: Callable[[str], bool] = lambda code: True) -> list[str]:
+def differences(
+    pages: Iterable[Path], night: date, *, only: Callable[[str], bool] = lambda code: True, silent: str = ""
+) -> list[str]:
     """Return every figure of ``pages`` that is not what its own statement says of ``night``, or differs between pages.
 
-    ``only``: which figures are computed again, by code.
+    ``only``: which figures are computed again, by code. ``silent``: a district whose complaints are not known.
     """
     shown: dict[str, dict[str, Decimal]] = {}
     wrong = []
@@ -132,7 +137,7 @@ def differences(pages: Iterable[Path], night: date, *, only: Callable[[str], boo
                 wrong.append(f"{code}/{subject} differs between pages")
     with connect() as connection:
         for code, subjects in sorted(shown.items()):
-            known = {str(subject): value for subject, value in connection.execute(of_the_night(code, night))}
+            known = {str(subject): value for subject, value in connection.execute(of_the_night(code, night, silent))}
             for subject, value in subjects.items():
                 expected = known.get(subject)
                 if expected is None or abs(Decimal(str(expected)) - value) > TOLERANCE:
@@ -280,7 +285,10 @@ parents as (
   select distinct street_code as area, region_code as parent from leaves where street_code is not null
   union select region_code, city from leaves union select city, '150000' from leaves
 ),
-rates as (select area as parent, sum(now) / nullif(sum(hm), 0) as rate from areas join told_in using (community_id) group by 1),
+rates as (
+  select area as parent, sum(now) / nullif(sum(hm), 0) as rate from areas join told_in using (community_id)
+  join leaves using (community_id) where region_code <> '{{silent}}' group by 1
+),
 siblings as (select parent, count(*) as n from parents group by 1)
 """
 
@@ -293,7 +301,7 @@ with {AREAS}, kinds as (
   ) e using (community_id)
   left join (select community_id, count(distinct complaint_id) as n from told
     where submitted_on between '{{month}}-01'::date - interval '11 months' and '{{night}}' group by 1) c using (community_id)
-  group by 1, 2 having sum(hm) >= 1200
+  where area not in (select area from unknown) group by 1, 2 having sum(hm) >= 1200
 ),
 ours as (
   select k.area, k.stratum, coalesce(k.n, 0) as n, k.hm, (
@@ -342,7 +350,9 @@ sums as (
       or submitted_on between first_on - interval '1 year' and '{{night}}'::date - interval '1 year') as one group by 1, 2
 ),
 exposed as (
-  select area, month_on >= first_on as late, sum(household_months) as hm
+  select area, month_on >= first_on as late, sum(household_months * case  -- the same days of a month in progress
+    when {{reached}} < 31 and month_on = '{{year_before}}-01' then least({{reached}} / extract(day from month_on + interval '1 month' - interval '1 day'), 1)
+    else 1 end) as hm
   from marts.fct_community_months join areas using (community_id) cross join halves
   where month_on >= first_on or month_on between first_on - interval '1 year' and '{{night}}'::date - interval '1 year' group by 1, 2
 ),
@@ -350,7 +360,7 @@ joined as (select area, late, coalesce(n, 0) as n, due, coalesce(in_24h, 0) as i
 spans as (
   select a.area, (a.n * 1000 / a.hm) / nullif(b.n * 1000 / nullif(b.hm, 0), 0) - 1 as rate_change,
     a.in_24h / nullif(a.due, 0)::numeric - b.in_24h / nullif(b.due, 0)::numeric as within_change
-  from joined a left join joined b on b.area = a.area and not b.late where a.late
+  from joined a left join joined b on b.area = a.area and not b.late where a.late and a.area not in (select area from unknown)
 )
 """
 RANKED = (
@@ -571,9 +581,10 @@ def _peers(value: str) -> str:
     parts = []
     for code, (is_up, total) in MEASURES.items():
         gap = "m::numeric - mine.value" if is_up else "mine.value - m::numeric"
+        known = f" and subject not in (with {AREAS} select area from unknown)" if code.startswith("complaints") else ""
         parts.append(f"""(with v as materialized (
             select subject, value from ({STATEMENTS[code]}) as s
-            where subject not like '%@%' and value is not null
+            where subject not like '%@%' and value is not null{known}
           ) , v2 as (select subject, value, concat_ws(' ', length(subject), subject ~ '0000$', subject ~ '00$') as level from v),
           t as materialized (select subject, value from ({total}) as s)
           select mine.subject || '/{code}' as subject, {value.format(gap=gap)} as value from v2 as mine join t as totals using (subject)
@@ -603,17 +614,17 @@ STATEMENTS["kpi.actual"] = " union all ".join(
 )
 
 
-def of_the_night(code: str, night: date) -> str:
+def of_the_night(code: str, night: date, silent: str = "") -> str:
     """Return the statement of a figure for ``night``; of a month in progress with those of the same days before it."""
     is_over = (night + timedelta(days=1)).day == 1
-    whole = _filled(STATEMENTS[code], night, day=31, reached=31 if is_over else night.day)
+    whole = _filled(STATEMENTS[code], night, day=31, reached=31 if is_over else night.day, silent=silent)
     if is_over or "{day}" not in STATEMENTS[code]:
         return whole
-    same_days = _filled(STATEMENTS[code], night, day=night.day, reached=night.day)
+    same_days = _filled(STATEMENTS[code], night, day=night.day, reached=night.day, silent=silent)
     return f"({whole}) union all ({same_days})"
 
 
-def _filled(statement: str, night: date, *, day: int, reached: int) -> str:
+def _filled(statement: str, night: date, *, day: int, reached: int, silent: str) -> str:
     """Fill in a statement: ``day``, up to which every month counts; ``reached``, that of the month shown."""
     month = night.replace(day=1)
     named = {
@@ -624,6 +635,7 @@ def _filled(statement: str, night: date, *, day: int, reached: int) -> str:
         "before": f"{month - timedelta(days=1):%Y-%m}",
         "year_before": f"{month.year - 1}-{month:%m}",
         "night": str(night),
+        "silent": silent,
     }
     for name, value in named.items():
         statement = statement.replace("{" + name + "}", value)
