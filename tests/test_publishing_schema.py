@@ -1,11 +1,13 @@
 """The API is asked what its own OpenAPI document allows: never a server error, never an undocumented answer."""
 
+import os
+import time
 from datetime import date
 
 import pytest
 import schemathesis
 from grade_rows import add_run, uscc
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -44,3 +46,76 @@ def test_openapi__whatever_it_allows__never_ends_in_a_server_error(case, key):
             response_schema_conformance,
         ],
     )
+
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+SCOPES = {
+    "tendering": {},
+    "department": {"fields": ["grade", "status_code", "valid_from"]},
+    "regulator": {"region_code": "150200"},
+    "enterprise": {"uscc": EXAMPLE_USCC},
+}
+
+
+def walked(headers):
+    """The machine that follows the document's links, by a key."""
+
+    class Walk(schema.as_state_machine()):
+        def get_call_kwargs(self, case):
+            return {"headers": headers}
+
+        def validate_response(self, response, case, additional_checks=(), **kwargs):
+            case.validate_response(response, checks=CHECKS)
+            answered[case.operation.label] = answered.get(case.operation.label, 0) + 1
+
+    answered = {}
+    return Walk, answered
+
+
+def test_openapi__its_links__lead_from_answer_to_answer(key):
+    machine, answered = walked({"Authorization": f"Bearer {key}"})
+    quick = settings(max_examples=6, stateful_step_count=5, deadline=None, suppress_health_check=list(HealthCheck),
+                     derandomize=True, database=None)  # fmt: skip
+    machine.run(settings=quick)
+    assert len(answered) > 3, answered
+
+
+def asking(operation, headers, how):
+    """A run of questions that the document allows of an operation, by a key."""
+
+    @given(case=operation.as_strategy())
+    @how
+    def ask(case):
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    return ask
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_openapi__every_scope_and_its_links__for_twenty_minutes(key):
+    """Every operation by a key of each scope, and walks along the links; SCHEMATHESIS_MINUTES says how long."""
+    deadline = time.monotonic() + 60 * float(os.environ.get("SCHEMATHESIS_MINUTES", "20"))
+    keys = {
+        scope: api_keys.issue(scope=scope, name="测试", rate_per_minute=1_000_000, **bounds).text
+        for scope, bounds in SCOPES.items()
+    }
+    asked, rounds = {}, 0
+    some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    walk = settings(some, max_examples=10, stateful_step_count=8)
+    while time.monotonic() < deadline:
+        rounds += 1
+        for token in keys.values():
+            headers = {"Authorization": f"Bearer {token}"}
+            for result in schema.get_all_operations():
+                operation = result.ok()
+                asking(operation, headers, some)()
+                asked[operation.label] = asked.get(operation.label, 0) + 1
+            machine, answered = walked(headers)
+            machine.run(settings=walk)
+            for label, count in answered.items():
+                asked[label] = asked.get(label, 0) + count
+            if time.monotonic() > deadline:
+                break
+    print(f"{rounds} rounds: {asked}")
+    assert len(asked) >= 18 and min(asked.values()) >= 4, asked

@@ -145,6 +145,36 @@ app.add_route("/v1/log/tile/{path:path}", api_proofs.get_tile)
 app.add_route("/v1/lists/{period}/files/{name}", api_proofs.get_file)
 
 
+# what an answer leads on to: from, to, and where its parameters stand in the answer's body
+_LINKS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("/v1/grades", "/v1/grades", {"cursor": "/next_cursor"}),
+    ("/v1/grades", "/v1/grades/{uscc}", {"uscc": "/grades/0/uscc"}),
+    ("/v1/grades", "/v1/grades/{uscc}/certificate", {"uscc": "/grades/0/uscc"}),
+    ("/v1/grades", "/v1/certificates", {"codes": "/grades/0/uscc"}),
+    ("/v1/grades/changes", "/v1/grades/changes", {"since": "/next_since"}),
+    ("/v1/grades/changes", "/v1/grades/{uscc}", {"uscc": "/changes/0/uscc"}),
+    ("/v1/grades/{uscc}", "/v1/enterprises/{uscc}", {"uscc": "/grade/uscc"}),
+    ("/v1/grades/{uscc}", "/v1/methods/{version}", {"version": "/grade/method_version"}),
+    ("/v1/grades/{uscc}", "/v1/log/inclusion/{uscc}", {"uscc": "/grade/uscc", "version_no": "/grade/version_no"}),
+    ("/v1/lists", "/v1/lists/{period}", {"period": "/lists/0/list_id"}),
+    ("/v1/lists", "/v1/log/consistency", {"first": "/lists/0/tree_size"}),
+    ("/v1/lists/{period}", "/v1/lists/{period}", {"period": "/later/0"}),
+    ("/v1/lists/{period}/files", "/v1/lists/{period}/files/{name}",
+     {"period": "/manifest/list_id", "name": "/manifest/files/0/name"}),
+    ("/v1/log/heads", "/v1/log/heads", {"after": "/next_after"}),
+    ("/v1/log/heads", "/v1/log/consistency", {"first": "/heads/0/head/tree_size"}),
+)  # fmt: skip
+
+
+def _add_links(paths: dict[str, Any]) -> None:
+    """Say in the document which answers lead on to which addresses."""
+    for origin, target, parameters in _LINKS:
+        operation = paths[target]["get"]["operationId"]
+        given = {name: f"$response.body#{place}" for name, place in parameters.items()}
+        links = paths[origin]["get"]["responses"]["200"].setdefault("links", {})
+        links[f"{operation}_by_{'_'.join(parameters)}"] = {"operationId": operation, "parameters": given}
+
+
 def _openapi() -> dict[str, Any]:
     """Return the OpenAPI document as clients need it.
 
@@ -160,6 +190,7 @@ def _openapi() -> dict[str, Any]:
                 for refusal in (one["content"] for one in answers.values() if problems.MEDIA_TYPE in one["content"]):
                     refusal[problems.MEDIA_TYPE]["schema"] = refusal.pop("application/json")["schema"]
         document["paths"] |= api_proofs.PLAIN_PATHS
+        _add_links(document["paths"])
     assert app.openapi_schema is not None
     return app.openapi_schema
 

@@ -264,11 +264,14 @@ def _no_tile(path: str) -> ProblemError:
     )
 
 
-def _plain(summary: str, description: str, media_type: str, statuses: tuple[int, ...], **more: Any) -> dict[str, Any]:
+def _plain(
+    operation: str, summary: str, description: str, media_type: str, statuses: tuple[int, ...], **more: Any
+) -> dict[str, Any]:
     """Return the OpenAPI description of an address that answers without JSON."""
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         "get": {
+            "operationId": operation,
             "summary": summary,
             "description": description,
             "responses": {
@@ -285,6 +288,7 @@ def _plain(summary: str, description: str, media_type: str, statuses: tuple[int,
 
 PLAIN_PATHS = {
     "/v1/log/checkpoint": _plain(
+        "get_checkpoint",
         "检查点",
         "The newest head of the log as a C2SP note with its cosignatures; open to everybody.",
         "text/plain",
@@ -293,6 +297,7 @@ PLAIN_PATHS = {
                      "description": "1: the newest that a witness cosigned."}],
     ),
     "/v1/lists/{period}/files/{name}": _plain(
+        "get_file",
         "名单文件",
         "A file of a list, as its manifest names it. Range and If-Range resume a download; ETag is its SHA-256.",
         "application/octet-stream",
@@ -302,6 +307,7 @@ PLAIN_PATHS = {
                     for name in ("period", "name")],
     ),
     "/v1/log/tile/{path}": _plain(
+        "get_tile",
         "日志分块",
         "A tile of hashes (`0/000`, `0/x001/067.p/8`) or a bundle of entries (`entries/000`) as c2sp.org/tlog-tiles.",
         "application/octet-stream",
