@@ -22,6 +22,10 @@ from scoring.inputs import Inputs
 from scoring.schema import Grade, Indicator, Method
 
 FROM_EDITION = 2  # runs of earlier rules are replayed without advice
+SPARE_FROM_EDITION = 5  # runs of earlier rules aimed at the minimum itself
+# points above a minimum that advice aims at: nine firms in ten that go on as before lose less by the day it states
+# (tests/test_scoring_advice_followed.py); a pillar has half the points, and half of it
+SPARE = Decimal("5")
 LEAST_EXPOSURE = 5  # things counted below which an enterprise says nothing about what can be reached
 BEST_QUARTER = 0.75
 CENT = Decimal("0.01")
@@ -75,6 +79,7 @@ def advice(
     best: Mapping[str, Decimal],
     free_from: date | None,
     business_date: date,
+    has_spare: bool = False,
 ) -> dict[str, Any]:
     """Return what the enterprise at ``row`` can do itself, the most it is worth first, until ``target`` is reached.
 
@@ -88,16 +93,19 @@ def advice(
         best: what the best quarter has reached (``reached``).
         free_from: the first day on which no cap or veto stands in the way; None: no such day is known.
         business_date: the night.
+        has_spare: aim ``SPARE`` points above the minima, so that what rises and falls by itself costs nobody the grade.
 
     Returns:
         ``steps``, each with its count, the things counted, points before and after, and the first day on which the
         window shows it; ``score`` and ``grade`` that follow (the grade only where they reach it); ``reached_on``, the
-        first quarter's list that can carry it.
+        first quarter's list that can carry it; with ``has_spare`` the ``minimum`` score and the ``spare`` above it.
     """
-    least, *least_pct = target.minima()
+    minimum, *least_pct = target.minima()
+    spare = SPARE if has_spare else Decimal(0)
+    least = minimum + spare
     missing = {
-        name: max(minimum - now[name], Decimal(0)) * method.points_of(name) / 100
-        for name, minimum in zip(("public", "market"), least_pct, strict=True)
+        name: max((minimum_pct - now[name]) * method.points_of(name) / 100 + spare / 2, Decimal(0))
+        for name, minimum_pct in zip(("public", "market"), least_pct, strict=True)
     }
     wanted = max(least - now["score"], Decimal(0))
     offers = []
@@ -151,6 +159,7 @@ def advice(
         "grade": target.code if is_enough else None,
         "is_certainty_needed": target.needs_certainty,
         "reached_on": _quarter(ready, method.hysteresis.upgrade_quarters).isoformat() if is_enough else None,
+        **({"minimum": f"{minimum}", "spare": f"{SPARE}"} if has_spare else {}),
     }
 
 

@@ -217,6 +217,11 @@ def _print_advice(advice: dict[str, Any], ahead: dict[str, Any], console: "Conso
             f"  总分 score {advice['score']} → {advice['grade']}，最早 earliest {advice['reached_on']}"
             f"（须连续 {ahead['quarters_needed']} 个季度 for {ahead['quarters_needed']} quarters in a row）"
         )
+    elif "spare" in advice and Decimal(advice["score"]) >= Decimal(advice["minimum"]):
+        console.print(
+            f"  总分 score {advice['score']}：过 {advice['minimum']} 分线，余地不足 {advice['spare']} 分 "
+            f"above the minimum by less than the {advice['spare']} points that make it sure"
+        )
     else:
         console.print(f"  总分 score {advice['score']}：仍不足以升级 not enough for the next grade")
 

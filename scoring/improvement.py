@@ -49,10 +49,12 @@ def with_improvement(
     *,
     business_date: date,
     best: Mapping[str, Decimal] | None = None,
+    has_spare: bool = False,
 ) -> Iterator[Decision]:
     """Yield the decisions with ``improvement``: plain JSON types, numbers as text.
 
     ``best``: what the best quarter of all enterprises has reached (``advice.reached``); None: no advice is given.
+    ``has_spare``: advice aims above the minima (``advice.SPARE``).
     """
     codes = sorted(code for code in scored.codes if method.pillar_of(code) != "bonus")
     places = [scored.codes.index(code) for code in codes]
@@ -93,7 +95,7 @@ def with_improvement(
                 ],
                 "next": (ahead := _next(method, decision, items, repairable, waits, business_date)),
                 **(
-                    {"advice": _advice(method, decision, items, scored, row, ahead, best, business_date)}
+                    {"advice": _advice(method, decision, items, scored, row, ahead, best, business_date, has_spare)}
                     if best is not None
                     else {}
                 ),
@@ -110,6 +112,7 @@ def _advice(
     ahead: Mapping[str, Any] | None,
     best: Mapping[str, Decimal],
     business_date: date,
+    has_spare: bool,
 ) -> dict[str, Any] | None:
     """Return what the enterprise can do itself towards the grade above; None where there is none."""
     if ahead is None or decision.score is None:
@@ -131,6 +134,7 @@ def _advice(
         best=best,
         free_from=None if len(free) < len(until) else max([business_date, *free]),
         business_date=business_date,
+        has_spare=has_spare,
     )
 
 

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from scoring_marts import BAD, BUSINESS_DATE, GOOD, NEW, Firm, a_fit, decide, inputs_of
 
+from scoring.advice import SPARE
 from scoring.assessment import assessed
 from scoring.improvement import repairable_from
 from scoring.inputs import Record
@@ -100,10 +101,10 @@ def test_repairable_from__by_tier__is_first_display_plus_the_minimum():
     assert BUSINESS_DATE > shown
 
 
-def advised(counts, *, others=(), **fields):
-    """The advice to one firm among others, by the rules of the newest edition."""
+def advised(counts, *, others=(), edition=2, **fields):
+    """The advice to one firm among others, by the rules of an edition."""
     firms = [Firm(USCC, counts=dict(counts), **fields), *others]
-    inputs = replace(inputs_of(firms), edition=2)
+    inputs = replace(inputs_of(firms), edition=edition)
     [(_, _, decisions)] = assessed(METHOD, a_fit(), inputs, business_date=BUSINESS_DATE, standings={})
     at = inputs.enterprises["uscc"].to_list().index(USCC)
     return decisions[at]
@@ -158,6 +159,30 @@ def test_advice__its_day__waits_for_the_window_a_cap_and_two_quarters():
         "advice"
     ]
     assert endless["grade"] is None and endless["reached_on"] is None
+
+
+def test_advice__from_edition_5_on__promises_a_grade_only_with_points_to_spare():
+    before = advised(MIDDLING, others=peers(GOOD, GOOD, GOOD)).improvement["advice"]
+    decision = advised(MIDDLING, others=peers(GOOD, GOOD, GOOD), edition=5)
+    now = decision.improvement["advice"]
+    target = next(one for one in METHOD.grades if one.code == decision.improvement["next"]["grade"])
+    least, public, market = target.minima()
+    assert "spare" not in before and (Decimal(now["minimum"]), Decimal(now["spare"])) == (least, SPARE)
+    assert Decimal(now["score"]) >= Decimal(before["score"]) and len(now["steps"]) >= len(before["steps"])
+    is_sure = Decimal(now["score"]) >= least + SPARE
+    assert now["grade"] is None or is_sure
+    gained = {"public": Decimal(0), "market": Decimal(0)}
+    for step in now["steps"]:
+        pillar = METHOD.pillar_of(step["indicator_code"])
+        gained[pillar] += Decimal(step["points_then"]) - Decimal(step["points"])
+    if now["grade"]:
+        assert decision.public_pct / 2 + gained["public"] >= public / 2 + SPARE / 2
+        assert decision.market_pct / 2 + gained["market"] >= market / 2 + SPARE / 2
+    on_the_line = MIDDLING | {"P08": [("all", 12, 30, 30)]}
+    others = peers(*[on_the_line | {"M03": [(NEW, 12, 415, 500)]}] * 3)  # nobody does so well that there were a spare
+    before, now = (advised(on_the_line, others=others, edition=one).improvement["advice"] for one in (2, 5))
+    assert before["grade"] == "AA" and (now["grade"], now["reached_on"]) == (None, None)
+    assert least <= Decimal(now["score"]) < least + SPARE
 
 
 def test_advice__by_earlier_rules__is_none_so_that_their_runs_replay():
