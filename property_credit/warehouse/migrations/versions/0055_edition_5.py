@@ -1,12 +1,12 @@
 """ops: edition 5 of the rules: advice leaves a spare above the minima of the grade it names.
 
-Revision ID: 0054
+Revision ID: 0055
 """
 
 from alembic import op
 
-revision = "0054"
-down_revision = "0053"
+revision = "0055"
+down_revision = "0054"
 
 
 def upgrade() -> None:

@@ -1,12 +1,12 @@
 """publishing: a warehouse of invented grades says so for good, before it publishes anything.
 
-Revision ID: 0053
+Revision ID: 0054
 """
 
 from alembic import op
 
-revision = "0053"
-down_revision = "0052"
+revision = "0054"
+down_revision = "0053"
 
 
 def upgrade() -> None:
