@@ -140,8 +140,10 @@ def test_stranger__every_kind_of_file__is_verified_with_openssl_alone(ask, key_f
 
 
 def test_inclusion__old_format__counts_from_1_and_new_from_0(ask, key_file, tmp_path):
-    old = ask(f"/v1/log/inclusion/{A}?version_no=1&format=1").json()
-    new = ask(f"/v1/log/inclusion/{A}?version_no=1").json()
+    deprecated = ask(f"/v1/log/inclusion/{A}?version_no=1&format=1")
+    current = ask(f"/v1/log/inclusion/{A}?version_no=1")
+    assert deprecated.headers["deprecation"].startswith("@") and "deprecation" not in current.headers  # RFC 9745
+    old, new = deprecated.json(), current.json()
     assert (old["format"], new["format"]) == ("property-credit-inclusion/1", "property-credit-inclusion/2")
     assert old["leaf_index"] == new["leaf_index"] + 1 and old["proof"] == new["proof"]
     assert "does not say" in verify_file(saved(tmp_path, old), key_file).remarks[0][1]

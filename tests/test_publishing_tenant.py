@@ -1,14 +1,21 @@
 """The sandbox tenant: invented grades that say so in every answer, signed by keys that nobody takes for ours."""
 
+import contextlib
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 from base64 import b64decode, b64encode
 from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from grade_rows import add_run, uscc
 from own_warehouse import copied_database, use_warehouse
@@ -167,6 +174,60 @@ def test_receiver__of_the_docs__takes_the_tenants_deliveries_by_its_keys_and_non
             took = json.loads((home / "received.json").read_text()) if is_taken else {}
             assert (report.delivered_count, report.pending_count) == ((16, 0) if is_taken else (0, 16)), report
             assert all("虚构" in one["body"] for one in took.values()) and len(took) == report.delivered_count
+
+
+TERMINAL = """
+set -eu
+curl -fsS "$API/v1/public-keys" > keys.json
+curl -fsS -H "Authorization: Bearer $KEY" "$API/v1/grades/$CODE/certificate" > certificate.json
+curl -fsS -H "Authorization: Bearer $KEY" "$API/v1/lists/2026-Q4" > list.json
+curl -fsS "$API/v1/log/checkpoint" > checkpoint
+python3 -I -S -c 'import json; print(json.load(open("keys.json"))["keys"][-1]["public_key"])' > public.b64
+(printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; base64 -d public.b64) |
+  openssl pkey -pubin -inform DER -out public.pem
+python3 -I -S "$VERIFIER" certificate.json public.pem
+python3 -I -S "$VERIFIER" list.json public.pem
+head -1 checkpoint
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("curl") or not shutil.which("openssl"), reason="curl and openssl are not installed"
+)
+def test_terminal__curl_openssl_and_no_page__fetches_and_checks_what_is_published(keys, tmp_path, monkeypatch):
+    """Nothing but a shell: what is published is fetched over HTTP and checked, and no answer needs a browser."""
+    with sandbox_tenant.tenant(), served_api(monkeypatch) as address:
+        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "API": address, "KEY": keys["tendering"]}
+        environment |= {"CODE": sandbox_tenant.codes()[0], "VERIFIER": str(VERIFIER)}
+        ran = subprocess.run(
+            ["sh", "-c", TERMINAL], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+    assert ran.returncode == 0, ran.stderr
+    certificate, whole_list, origin = ran.stdout.splitlines()
+    assert "INVENTED" in certificate and f"{sandbox_tenant.codes()[0]}: AA" in certificate
+    assert "2026-Q4: 15 entries, signed and in the log" in whole_list and origin == "property-credit/invented"
+    assert "<html" not in "".join((tmp_path / name).read_text() for name in ("keys.json", "list.json", "checkpoint"))
+
+
+@contextlib.contextmanager
+def served_api(monkeypatch):
+    """The API on a port of its own, of this process's warehouse."""
+    served = service.Service(today=lambda: LAST)
+    monkeypatch.setattr(service.CURRENT, "service", served)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(api.served, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
 
 
 def test_invented__said_too_late_or_taken_back__is_refused(keys, production):

@@ -83,7 +83,7 @@ class Service:
 
 
 def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
-    """Return what `make up` starts, in order; the complaints API only where a sample region is there to be served."""
+    """Return what `make up` starts, in order; the complaints API and the sandbox tenant where they were made."""
     settings = get_settings()
     python = sys.executable
     running = []
@@ -98,7 +98,8 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
         running.append(Service("complaints", command, "码上办接口（模拟）complaints API (simulated)", ports.complaints))
     command = (python, "-m", "property_credit.publishing.api", "--port", str(ports.api))
     running.append(Service("api", command, "读取接口 read API", ports.api, "pc_api"))
-    if settings.warehouse_url is None or settings.sandbox_warehouse_url:
+    is_made = (settings.data_dir / "sandbox-tenant" / "access.json").exists()
+    if is_made and (settings.warehouse_url is None or settings.sandbox_warehouse_url):
         own = ("SANDBOX_WAREHOUSE_URL", "WAREHOUSE_ROLES_PASSWORD", "PC_API_PASSWORD")
         command = (python, "-m", "simulation.sandbox_tenant", "--port", str(ports.tenant))
         running.append(
@@ -159,7 +160,7 @@ def serve_all(*, with_scheduler: bool = True) -> int:
             if with_scheduler:
                 _print_sign_in(password_file, was_shown=was_shown)
             console.print("读取接口密钥 a key of the API: property-credit keys issue --scope tendering --name …")
-            console.print("沙箱租户的密钥 keys of the sandbox tenant: property-credit tenant make")
+            console.print("沙箱租户 a sandbox tenant (invented grades) and its keys: property-credit tenant make")
             console.print("页面阅读者 a reader of the pages: property-credit readers add <name> --area 150200")
             console.print("工作台账号 an account: property-credit workbench invite --role administrator --area 150000")
             console.print("Ctrl-C stops all.")
