@@ -232,6 +232,22 @@ def _quarters(table: Table, uscc: str, night: date, level: float, _tables: Mappi
     return _with(table, rows)
 
 
+def _classes(table: Table, uscc: str, night: date, level: float, _tables: Mapping[str, Table]) -> Table:
+    """Classes of the year that would stay unpublished, or unverified, are published when they fall due."""
+    ahead = table.frame.with_row_index("_place").filter(
+        (pl.col("uscc") == uscc)
+        & ~pl.col("disclosure_class_code").is_in(["c03", "c04"])
+        & (pl.col("_visible_on") > night)
+    )
+    rows = list(ahead.sort("_visible_on").iter_rows(named=True))
+
+    def mend(row: dict[str, Any]) -> None:
+        row.update(published_on=row["published_on"] or row["_visible_on"], is_verified=True, _corrected_on=None)
+
+    _held(rows, level, mend, lambda row: row["published_on"] is None or not row["is_verified"])
+    return _with(table, rows)
+
+
 def _ledgers(table: Table, uscc: str, night: date, level: float, _tables: Mapping[str, Table]) -> Table:
     """Common revenue of communities that the firm kept on its operating account goes to accounts of their own."""
     own = (pl.col("uscc") == uscc) & (pl.col("booked_on") > night)
@@ -304,8 +320,25 @@ def _filed(table: Table, uscc: str, night: date, level: float, _tables: Mapping[
     return _with(table, rows)
 
 
-def _inspected(table: Table, _uscc: str, _night: date, _level: float, _tables: Mapping[str, Table]) -> Table:
-    raise NotImplementedError("no firm of the region was advised about lifts so far")
+def _inspected(table: Table, uscc: str, night: date, level: float, tables: Mapping[str, Table]) -> Table:
+    """Lifts are inspected before their last inspection runs out, each five days before its end."""
+    places = {one for one, _, end in _managed(tables, uscc) if end > night}
+    ahead = table.frame.with_row_index("_place").filter(pl.col("community_id").is_in(list(places)))
+    rows, until = [], dict[str, date]()
+    for row in ahead.sort("inspected_on").iter_rows(named=True):
+        row["_before"] = until.get(row["lift_id"])
+        until[row["lift_id"]] = row["valid_until"]
+        rows.append(row)
+    later = [row for row in rows if row["_before"] and row["inspected_on"] > night]
+
+    def mend(row: dict[str, Any]) -> None:
+        day = max(row["_before"] - timedelta(days=5), night + timedelta(days=1))
+        row.update(inspected_on=day, _visible_on=day)
+
+    _held(later, level, mend, lambda row: row["inspected_on"] > row["_before"])
+    for row in later:
+        del row["_before"]
+    return _with(table, later)
 
 
 ACTS: dict[str, tuple[str, Callable[..., Table]]] = {
@@ -314,6 +347,7 @@ ACTS: dict[str, tuple[str, Callable[..., Table]]] = {
     "M03": _complaints("submitted_at", _later_than("resolved_at", 24), lambda row: _sooner(row, "resolved_at", 12)),
     "M05": ("complaints", _without_repeats),
     "M07": _complaints("submitted_at", lambda row: row["callback_result_code"] == "unsatisfied", _pleased),
+    "M11": ("disclosures", _classes),
     "M13": ("personnel", _trained),
     "M15": ("mediations", _agreements),
     "M16": ("reporting_records", _reports),
@@ -321,5 +355,6 @@ ACTS: dict[str, tuple[str, Callable[..., Table]]] = {
     "P05": ("funds", _ledgers),
     "P06": ("disclosures", _quarters),
     "P08": _orders(only_hazards=True),
+    "P10": ("lifts", _inspected),
     "P13": ("contracts", _filed),
 }
