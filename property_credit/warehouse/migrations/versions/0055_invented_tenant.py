@@ -1,12 +1,12 @@
 """publishing: a warehouse of invented grades says so for good, before it publishes anything.
 
-Revision ID: 0054
+Revision ID: 0055
 """
 
 from alembic import op
 
-revision = "0054"
-down_revision = "0053"
+revision = "0055"
+down_revision = "0054"
 
 
 def upgrade() -> None:

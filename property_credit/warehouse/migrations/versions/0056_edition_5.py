@@ -1,12 +1,12 @@
 """ops: edition 5 of the rules: advice leaves a spare above the minima of the grade it names.
 
-Revision ID: 0055
+Revision ID: 0056
 """
 
 from alembic import op
 
-revision = "0055"
-down_revision = "0054"
+revision = "0056"
+down_revision = "0055"
 
 
 def upgrade() -> None:
