@@ -361,17 +361,19 @@ def test_table__sorted_filtered_and_taken_away__holds_what_is_shown_without_a_ne
 def test_table__of_several_pages__is_sorted_filtered_and_taken_away_whole(browser, region, tmp_path, monkeypatch):
     """A directory of more rows than a page: what is asked of it is asked of all rows, without a network."""
     monkeypatch.setattr(area_enterprises, "DIRECTORY_PAGE", 3)
-    shutil.copytree(region.folder / "assets", tmp_path / "assets")
-    shutil.copy(region.folder / "figures.js", tmp_path)
-    (tmp_path / "area").mkdir()
+    site = tmp_path / region.folder.name
+    shutil.copytree(region.folder / "assets", site / "assets")
+    shutil.copy(region.folder / "figures.js", site)
+    shutil.copy(region.folder.parent / "months.js", tmp_path)
+    (site / "area").mkdir()
     for path, content in render.area_files(reading.read(region.report.edition_id), "150200"):
-        (tmp_path / path).write_bytes(content)
+        (site / path).write_bytes(content)
     whole = (region.folder / "area/150200.enterprises.html").read_text("utf-8")
     scores = re.findall(r'data-figure="enterprise.score/(\w+)" data-value="([\d.]+)"', whole)
     grades = re.findall(r'<span class="badge [^"]*">([^<]+)</span>', whole)
     assert len(scores) > 6 and set(grades) > {"A"}
     with tab(browser) as page:
-        page.goto((tmp_path / "area/150200.enterprises-2.html").as_uri())
+        page.goto((site / "area/150200.enterprises-2.html").as_uri())
         rows = page.locator("main tbody tr")
         assert rows.count() == 3
         page.focus("thead th:nth-child(4) .sort")
@@ -389,7 +391,7 @@ def test_table__of_several_pages__is_sorted_filtered_and_taken_away_whole(browse
             page.click("main .tools >> text=CSV")
         waited.value.save_as(tmp_path / "table.csv")
         assert len((tmp_path / "table.csv").read_text("utf-8-sig").splitlines()) == 1 + grades.count("A")
-        page.goto((tmp_path / "area/150200.enterprises.html").as_uri())
+        page.goto((site / "area/150200.enterprises.html").as_uri())
         with page.expect_download() as waited:  # nothing asked for yet: still all of it
             page.click("main .tools >> text=CSV")
         waited.value.save_as(tmp_path / "table.csv")
