@@ -14,7 +14,7 @@ from simulation.parameters import load_preset
 
 NIGHTS = [date(2025, 12, 31), date(2026, 12, 31), date(2027, 3, 31)]  # the last two: quarter ends of the upgrade
 STANDING = date(2026, 9, 30)  # the firms stand where the advice found them until the first of them
-SEEDS = (11, 12, 13)
+SEEDS = (11, 12, 13, 14, 15, 16, 17, 18)  # three to five firms of each are promised a grade
 
 
 def preset():
@@ -86,9 +86,9 @@ def stand_still(first, until):
 def grades_of(night):
     with connect() as owner:
         return {
-            uscc: (grade, score, (lift or {}).get("advice"))
-            for uscc, grade, score, lift in owner.execute(
-                "select uscc, grade, score, lift from scoring.grades where business_date = %s", (night,)
+            uscc: (grade, score, (lift or {}).get("advice"), {cap["code"] for cap in caps if cap["code"][0] == "V"})
+            for uscc, grade, score, lift, caps in owner.execute(
+                "select uscc, grade, score, lift, caps from scoring.grades where business_date = %s", (night,)
             )
         }
 
@@ -97,7 +97,7 @@ def grades_of(night):
 def test_advice__followed_for_the_stated_time__reaches_the_stated_grade_in_nine_runs_of_ten(
     migrated_template, tmp_path, record_property
 ):
-    reached, promised, by_kind, moves = 0, 0, Counter(), []
+    reached, promised, vetoed, by_kind, moves = 0, 0, 0, Counter(), []
     for seed in SEEDS:
         home = tmp_path / f"{seed}"
         with copied_database(migrated_template) as name, pytest.MonkeyPatch.context() as patch:
@@ -105,7 +105,7 @@ def test_advice__followed_for_the_stated_time__reaches_the_stated_grade_in_nine_
             simulate_years(preset(), seed=seed, out=home, nights=NIGHTS, advised=None)
             grade_night(home, NIGHTS[0])
             before = grades_of(NIGHTS[0])
-            advised = {uscc: advice for uscc, (_, _, advice) in before.items() if advice and advice["grade"]}
+            advised = {uscc: advice for uscc, (_, _, advice, _) in before.items() if advice and advice["grade"]}
             assert all(advice["reached_on"] <= "2027-04-01" for advice in advised.values())  # the last night's list
             stand_still(NIGHTS[0], STANDING)
             steps = {uscc: advice["steps"] for uscc, advice in advised.items()}
@@ -114,16 +114,20 @@ def test_advice__followed_for_the_stated_time__reaches_the_stated_grade_in_nine_
                 grade_night(home, night)
             after = grades_of(NIGHTS[-1])
         for uscc, advice in advised.items():
+            if after[uscc][3] - before[uscc][3]:  # the page says: unless a new veto comes
+                vetoed += 1
+                continue
             promised += 1
             is_reached = after[uscc][0] is not None and after[uscc][0] <= advice["grade"]  # AA < A < B
             reached += is_reached
             for step in advice["steps"]:
                 by_kind[step["indicator_code"], is_reached] += 1
         moves += [
-            after[uscc][1] - score for uscc, (_, score, _) in before.items() if uscc not in advised and uscc in after
+            after[uscc][1] - score for uscc, (_, score, _, _) in before.items() if uscc not in advised and uscc in after
         ]
     low, high = interval(reached, promised)
-    record_property("advice", f"{reached} of {promised}, {low:.2f}–{high:.2f}; {dict(by_kind)}")
+    record_property("advice", f"{reached} of {promised}, {low:.2f}–{high:.2f}; {vetoed} vetoed; {dict(by_kind)}")
     print(f"{reached} of {promised} reached the grade ({low:.2f}–{high:.2f}); by kind {dict(by_kind)}")
+    print(f"{vetoed} more met a new veto")
     print(f"a tenth of those not advised lose more than {-sorted(moves)[len(moves) // 10]} points")
     assert promised >= 20 and reached / promised >= 0.9
