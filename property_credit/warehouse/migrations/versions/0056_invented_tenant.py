@@ -1,12 +1,12 @@
 """publishing: a warehouse of invented grades says so for good, before it publishes anything.
 
-Revision ID: 0055
+Revision ID: 0056
 """
 
 from alembic import op
 
-revision = "0055"
-down_revision = "0054"
+revision = "0056"
+down_revision = "0055"
 
 
 def upgrade() -> None:

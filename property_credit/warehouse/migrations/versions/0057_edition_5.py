@@ -1,12 +1,12 @@
 """ops: edition 5 of the rules: advice leaves a spare above the minima of the grade it names.
 
-Revision ID: 0056
+Revision ID: 0057
 """
 
 from alembic import op
 
-revision = "0056"
-down_revision = "0055"
+revision = "0057"
+down_revision = "0056"
 
 
 def upgrade() -> None:
