@@ -157,7 +157,7 @@ def _graded(number: int, all_codes: list[str]) -> dict[str, dict[str, Any]]:
             {"code": "SERVICE_MONTHS", "reason_zh": "服务不足12个月", "reason_en": "less than 12 months of service"}
         ],
     }
-    decision = {"basis": "虚构依据", "authority_name": "虚构机关", "decision_no": "虚构〔2026〕1号"}
+    decision: dict[str, Any] = {"basis": "虚构依据", "authority_name": "虚构机关", "decision_no": "虚构〔2026〕1号"}
     decision |= {"starts_on": "2026-05-01", "ends_on": None}
     graded[all_codes[_DISHONEST]] |= {
         "grade": None,
