@@ -152,6 +152,14 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
         ("missing", "party_name", "REQUIRED_MISSING"),
     ),
+    "baotou_tenders": (
+        ("unknown_word", "method_code", "CODE_UNKNOWN"),
+        ("impossible_date", "announced_on", "TYPE_INVALID_DATE"),
+    ),
+    "baotou_tender_bids": (
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+        ("bad_number", "price_per_m2", "TYPE_INVALID_NUMBER"),
+    ),
 }
 _KEYS = {
     "baotou_enterprise_events": "event_id", "baotou_community_events": "event_id",
@@ -167,6 +175,7 @@ _KEYS = {
     "baotou_mashangban_enrolments": "community_id",
     "baotou_replies": "reply_id",
     "baotou_fund_votes": "vote_id", "baotou_emergency_repairs": "emergency_id", "baotou_related_parties": "relation_id",
+    "baotou_tenders": "tender_id", "baotou_tender_bids": "tender_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

@@ -458,4 +458,24 @@ OFFICES: tuple[Office, ...] = (
         ),
         title="物业服务企业关联方登记（模拟数据）", header_row=2,
     ),
+    Office(
+        "baotou_tenders", "tenders", "csv", "物业选聘登记_{day}.csv",
+        _fields(
+            "选聘编号=tender_id", "小区编码=community_id", "选聘阶段=stage_code", "选聘方式=method_code",
+            "公告日期=announced_on", "开标日期=opened_on", "定标日期=awarded_on", "中选企业信用代码=uscc",
+            "批准日期=approved_on", "批准文号=approval_no", "更新时间=updated_at",
+            words_of={"stage_code": words.TENDER_STAGES, "method_code": words.TENDER_METHODS},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_tender_bids", "tender_bids", "xlsx", "投标评分汇总_{day}.xlsx",
+        _fields(
+            "序号", "选聘编号=tender_id", "投标人信用代码=uscc", "评标日期=scored_on", "报价=price_per_m2",
+            "有效投标=is_valid", "技术得分=technical_score", "商务得分=business_score", "信用得分=credit_score",
+            "总得分=total_score", "申报信用等级=claimed_grade", "更新时间=updated_at",
+            words_of={"is_valid": words.FLAG}, formats={"scored_on": EXCEL, "updated_at": MOMENT},
+        ),
+        title="包头市物业服务企业选聘评标结果汇总（模拟数据）", header_row=2,
+    ),
 )  # fmt: skip

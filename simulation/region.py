@@ -45,6 +45,7 @@ from simulation.registers import make_disclosures, make_mediations, make_personn
 from simulation.replies import make_replies
 from simulation.reports import make_reporting_records
 from simulation.tables import Table, day_number, random
+from simulation.tenders import with_tenders
 from simulation.tenures import Tenures, make_tenures
 from simulation.truth import alerts_as_known, bought_complaints, future_events
 from simulation.writers import write
@@ -129,9 +130,9 @@ def make_part(part: Part, *, through: date, entities: bool = False) -> Region:
     if entities:
         tables |= make_events(managers, communities, tenures, seed=seed, end_day=end)
     funds = with_fund_cases(make_funds(*where, **span), *where, seed=seed, first=first, end_day=end)
-    return finished(
-        Region(tables | funds.tables, managers, communities, tenures, want, through, funds), part, last=last
-    )
+    tables |= funds.tables
+    tables |= with_tenders(tables["related_parties"], *where, seed=seed)
+    return finished(Region(tables, managers, communities, tenures, want, through, funds), part, last=last)
 
 
 def finished(region: Region, part: Part, *, last: date) -> Region:

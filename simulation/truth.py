@@ -12,10 +12,12 @@ from simulation.exits import exit_cases
 from simulation.fund_supervision import fund_cases_as_known
 from simulation.parameters import months_after
 from simulation.registers import DUE_DAYS, QUARTERLY, quarter_starts
+from simulation.tenders import tender_cases
 
 if TYPE_CHECKING:
     from simulation.region import Region
 
+DUTIES = {"tenders": tender_cases}
 ENDINGS = {"dismissed_for_cause": "dismissal", "left_without_notice": "abandonment"}
 
 
@@ -71,12 +73,18 @@ def alerts_as_known(region: "Region", night: date) -> dict[str, list[str]]:
             fund_cases_as_known(region.funds, night).select("kind", "subject", "on"),
             undisclosed_quarters(region, night),
             idle_firms(region, night),
+            *duty_cases(region, night),
         ]
     ).with_columns(pl.concat_str("kind", "subject", separator="/").alias("name"))
     recent = pl.col("on").is_null() | (pl.col("on") > pl.lit(night).dt.offset_by("-12mo"))
     due = cases.filter(recent)["name"].unique().sort()
     standing = cases.filter(~pl.col("name").is_in(due.implode()))["name"].unique().sort()
     return {"due": due.to_list(), "standing": standing.to_list()}
+
+
+def duty_cases(region: "Region", night: date) -> list[pl.DataFrame]:
+    """Return the cases of the feeds that a world may lack: only a sample region has them."""
+    return [cases(region.tables, night) for feed, cases in DUTIES.items() if feed in region.tables]
 
 
 def idle_firms(region: "Region", night: date) -> pl.DataFrame:

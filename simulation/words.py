@@ -108,3 +108,5 @@ PARTY_RELATIONS = {
 }  # fmt: skip
 PAUSE_REASONS = {"access": "无法入户", "utilities": "专营单位原因", "fund_vote": "维修资金表决", "other": "其他"}
 FLAG = {True: "是", False: "否"}
+TENDER_STAGES = {"early": "前期物业", "later": "业主大会选聘"}
+TENDER_METHODS = {"open_tender": "公开招标", "invited_tender": "邀请招标", "agreement": "协议选聘"}

@@ -477,6 +477,25 @@ BROKEN = {
         },
     },
     "emergency_repairs": {"FILED_BEFORE_IT_HAPPENED": {"occurred_on": "2026-02-01", "filed_on": "2026-01-01"}},
+    "tenders": {
+        "OPENED_BEFORE_ANNOUNCED": {"announced_on": "2026-02-01", "opened_on": "2026-01-31"},
+        "AWARDED_BEFORE_OPENED": {"opened_on": "2026-02-01", "awarded_on": "2026-01-31", "announced_on": "2026-01-01"},
+        "AWARDED_TO_NOBODY": {
+            "announced_on": "2026-01-01",
+            "opened_on": "2026-02-01",
+            "awarded_on": "2026-02-05",
+            "uscc": None,
+        },
+    },
+    "tender_bids": {
+        "VALID_WITHOUT_SCORE": {"is_valid": "是", "total_score": None},
+        "SCORES_DO_NOT_ADD_UP": {
+            "technical_score": "40",
+            "business_score": "30",
+            "credit_score": "10",
+            "total_score": "80.02",
+        },
+    },
     "related_parties": {"ENDS_BEFORE_START": {"valid_from": "2026-02-01", "valid_to": "2026-01-01"}},
     "mediations": {
         "PERFORMED_BEFORE_AGREED": {"agreed_on": "2026-02-01", "performed_on": "2026-01-01"},

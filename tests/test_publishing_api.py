@@ -10,6 +10,8 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from grade_rows import add_run, by_veto, uscc
+from own_warehouse import builder
+from psycopg.types.json import Jsonb
 
 from property_credit.publishing import api, api_keys, service
 from property_credit.publishing.api_grades import PAGE_SIZE_MAX
@@ -292,3 +294,45 @@ def test_uscc__published_codes__are_valid_and_any_changed_digit_is_not(code):
     for position in range(18):
         changed = "1" if code[position] == "0" else "0"
         assert problem_with(code[:position] + changed + code[position + 1 :]) is not None
+
+
+@pytest.fixture
+def tenders(client):
+    """Two nights published beside a tender opened between them, an earlier one, and one that is not open yet."""
+    with builder() as connection:
+        connection.execute(
+            "create table marts.mart_publishing__tenders (tender_id text, community_id text, opened_on date, "
+            "awarded_on date, uscc text, bids jsonb)"
+        )
+        bids = [
+            {"uscc": code, "is_valid": True, "claimed_grade": claimed, "total_score": 90.5}
+            for code, claimed in ((A, "AA"), (B, None))
+        ]
+        for name, opened_on in (("ZB1", date(2026, 10, 31)), ("ZB2", FIRST), ("ZB3", date(2026, 11, 5))):
+            connection.execute(
+                "insert into marts.mart_publishing__tenders values (%s, '150203-0001', %s, null, %s, %s)",
+                (name, opened_on, A, Jsonb(bids)),
+            )
+    publish(add_run(FIRST, {A: by_veto("A"), B: {"grade": "B"}}), FIRST)
+    publish(add_run(SECOND, {A: {"grade": "AA"}, B: {"grade": "B"}}), SECOND)
+    return client
+
+
+def test_tender__opened_between_two_grades__has_the_one_that_bound_and_marks_a_claim_of_the_other(tenders):
+    answer = tenders.get("/v1/tenders/ZB1")
+    tender = answer.json()["tender"]
+    assert answer.json()["as_of"] == answer.headers["data-as-of"] == tender["opened_on"] == "2026-10-31"
+    assert [(one["uscc"], one["grade"]["grade"], one["is_claim_true"]) for one in tender["bidders"]] == [
+        (A, "A", False),  # AA is true from 1 November on: the bid was opened the day before
+        (B, "B", None),
+    ]
+    assert [one["is_chosen"] for one in tender["bidders"]] == [True, False]
+    assert "total_score" not in tender["bidders"][0]
+
+
+def test_tender__before_any_list_or_not_open_yet__says_so(tenders):
+    (first, _) = tenders.get("/v1/tenders/ZB2").json()["tender"]["bidders"]
+    assert first["grade"] is None and first["is_claim_true"] is None
+    assert problem(tenders.get("/v1/tenders/ZB9"), 404)["type"].endswith(":no-tender")
+    assert problem(tenders.get("/v1/tenders/ZB3"), 404)["type"].endswith(":no-tender")
+    problem(tenders.get("/v1/tenders/a%20b"), 422)

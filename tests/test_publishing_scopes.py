@@ -45,6 +45,7 @@ ALLOWED = {
     "/v1/log/inclusion/{uscc}": SEES_MINE,
     "/v1/log/consistency": EVERYBODY,
     "/v1/methods/{version}": EVERYBODY,
+    "/v1/tenders/{tender_id}": {"tendering"},
 }
 OPEN = {"/healthz", "/v1/public-keys", "/openapi.json"}
 
@@ -57,6 +58,11 @@ def client(warehouse_database, monkeypatch):
             connection.execute(
                 "update publishing.enterprise_details set region_codes = %s where uscc = %s", (regions, code)
             )
+        connection.execute(
+            "insert into publishing.tenders select 'ZB1', publication_id, '150203-0001', %s, null, null, '[]' "
+            "from publishing.publications",
+            (NIGHT,),
+        )
     monkeypatch.setattr(service.CURRENT, "service", service.Service(today=lambda: NIGHT, max_age_seconds=0))
     with TestClient(api.served, raise_server_exceptions=False) as opened:
         yield opened
@@ -72,7 +78,7 @@ def key_for(who: str, **more) -> api_keys.IssuedKey:
 
 
 def concrete(route: str) -> str:
-    path = route.format(uscc=MINE, period="2026-Q4", version="2026.1")
+    path = route.format(uscc=MINE, period="2026-Q4", version="2026.1", tender_id="ZB1")
     if route.endswith("certificates"):
         return f"{path}?codes={MINE}"
     return f"{path}?first=2" if route.endswith("consistency") else path
@@ -80,7 +86,7 @@ def concrete(route: str) -> str:
 
 def test_routes__all__are_in_the_table_of_scopes():
     routes = {route.path for route in api.app.routes if isinstance(route, APIRoute)} | {"/openapi.json"}
-    for router in (api.api_grades.router, api.api_lists.router, api.api_proofs.router):
+    for router in (api.api_grades.router, api.api_lists.router, api.api_proofs.router, api.api_tenders.router):
         routes |= {route.path for route in router.routes}
     assert routes == set(ALLOWED) | OPEN
 

@@ -38,7 +38,7 @@ def client(key):
 
 def concrete(path: str) -> str:
     return path.replace("{path:path}", "0/000.p/1").format(
-        uscc=A, period="2026-Q4", version="2026.1", name="2026-Q4.csv"
+        uscc=A, period="2026-Q4", version="2026.1", name="2026-Q4.csv", tender_id="ZB1"
     )
 
 

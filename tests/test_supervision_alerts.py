@@ -31,7 +31,8 @@ def candidates(warehouse_database):
         connection.execute(
             """
             create table marts.mart_supervision__alert_candidates (alert_id text, kind_code text, label_zh text,
-              label_en text, severity_code text, level_code text, uscc text, community_id text, community_name text,
+              label_en text, severity_code text, level_code text, decide_within_days integer, uscc text,
+              community_id text, community_name text,
               region_code text, account_no text, first_on date, amount_cny numeric(18,2), evidence jsonb,
               is_raisable boolean)
             """
@@ -44,7 +45,7 @@ def candidates(warehouse_database):
             for alert_id in alert_ids:
                 connection.execute(
                     "insert into marts.mart_supervision__alert_candidates values (%s, %s, '拆分支付', 'split payments',"
-                    " 'serious', %s, %s, '150203-0001', '馨苑', '150203', '6217', '2026-09-01', %s,"
+                    " 'serious', %s, 15, %s, '150203-0001', '馨苑', '150203', '6217', '2026-09-01', %s,"
                     ' \'[{"feed": "funds", "ids": ["LS1"]}]\', %s)',
                     (alert_id, alert_id.split("/")[0], level, FIRM, amount, is_raisable),
                 )

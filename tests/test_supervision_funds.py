@@ -19,7 +19,7 @@ from simulation.region import simulate
 NIGHT = date(2026, 10, 31)
 NEXT = NIGHT + timedelta(days=1)
 FEEDS = ("enterprises", "communities", "contracts", "disclosures", "handovers", "fund_votes", "emergency_repairs",
-         "related_parties", "funds")  # fmt: skip
+         "related_parties", "tenders", "tender_bids", "funds")  # fmt: skip
 MARTS = [
     "+mart_supervision__alert_candidates", "+mart_supervision__reconciliations", "+mart_supervision__account_days",
     "+int_alert_events__measured",
@@ -31,6 +31,7 @@ LEDGER = [
 PLANTED = {
     "accounts_mixed", "emergency_outside_list", "emergency_unfiled", "reconciliation_break", "related_party_payment",
     "round_trip", "spending_without_vote", "split_payments", "vote_exceeded", "vote_invalid",
+    "related_bidders", "tender_too_few_bids", "tender_against_scores", "agreement_unapproved",
 }  # fmt: skip
 
 

@@ -29,6 +29,8 @@
     'standard_assessments': {'relation': ref('stg_standard_assessments'), 'key': ['assessment_id']},
     'street_ratings': {'relation': ref('stg_street_ratings'), 'key': ['rating_id']},
     'surveys': {'relation': ref('stg_surveys'), 'key': ['survey_id', 'community_id']},
+    'tenders': {'relation': ref('stg_tenders'), 'key': ['tender_id']},
     'handovers': {'relation': ref('stg_handovers'), 'key': ['handover_id']},
+    'tender_bids': {'relation': ref('stg_tender_bids'), 'key': ['tender_id', 'uscc']},
   }.get(feed)) }}
 {%- endmacro %}

@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from property_credit.publishing import api_grades, api_lists, api_proofs, examples, problems
+from property_credit.publishing import api_grades, api_lists, api_proofs, api_tenders, examples, problems
 from property_credit.publishing.fast import GradeFastPath
 from property_credit.publishing.models import Grade, Health
 from property_credit.publishing.parameters import NamesChecked, check_names
@@ -51,6 +51,7 @@ problems.install(app)
 app.include_router(api_grades.router)
 app.include_router(api_lists.router)
 app.include_router(api_proofs.router)
+app.include_router(api_tenders.router)
 
 
 @app.get(

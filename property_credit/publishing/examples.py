@@ -80,6 +80,25 @@ ONE_GRADE = _answers(
         {"grade": _DISHONEST, "as_of": _AS_OF, "data": _DATA},
     ),
 )
+ONE_TENDER = _answers(
+    tender=(
+        "一次选聘 · one tender",
+        {
+            "tender": {
+                "tender_id": "ZB00012",
+                "community_id": "150203-0007",
+                "opened_on": _AS_OF,
+                "awarded_on": "2026-11-08",
+                "bidders": [
+                    {"uscc": EXAMPLE_USCC, "is_valid": True, "is_chosen": True, "claimed_grade": "AAA",
+                     "is_claim_true": False, "grade": _RATED},
+                ],
+            },
+            "as_of": _AS_OF,
+            "data": _DATA,
+        },
+    )
+)  # fmt: skip
 _SINCE = "WzEyLCI5MTM1MDEwME0wMDAxMDBZNDMiXQ"
 _CURSOR = "WzEyLG51bGwsIjkxMzUwMTAwTTAwMDEwMFk0MyJd"
 GRADE_PAGE = _answers(

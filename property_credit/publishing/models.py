@@ -115,6 +115,35 @@ class GradePage(Answer):
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one.")
 
 
+class Bidder(BaseModel):
+    """Who bid, and the grade that bound when the bids were opened."""
+
+    uscc: str = Field(description="投标人统一社会信用代码", examples=[EXAMPLE_USCC])
+    is_valid: bool = Field(description="有效投标 – a valid bid.")
+    is_chosen: bool = Field(description="中选 – who was chosen.")
+    claimed_grade: str | None = Field(description="申报等级 – the grade that the bid claims.")
+    is_claim_true: bool | None = Field(
+        description="申报与公布是否一致 – null: nothing was claimed, or no grade was published then."
+    )
+    grade: Grade | None = Field(description="开标日公布等级 – null: none was published by the opening.")
+
+
+class Tender(BaseModel):
+    """A tender whose bids are open."""
+
+    tender_id: str = Field(description="选聘编号")
+    community_id: str = Field(description="小区编码")
+    opened_on: date = Field(description="开标日期")
+    awarded_on: date | None = Field(description="定标日期; null: nobody was chosen yet.")
+    bidders: list[Bidder]
+
+
+class OneTender(Answer):
+    """A tender, as of the day its bids were opened."""
+
+    tender: Tender
+
+
 class Departure(BaseModel):
     """An enterprise that serves in a regulator's region no more."""
 

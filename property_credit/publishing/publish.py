@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from property_credit.publishing import binding, details, log
+from property_credit.publishing import binding, details, log, tenders
 from property_credit.publishing.content import absent, body, chosen, differs, is_absent
 from property_credit.publishing.errors import PublishingError
 from property_credit.publishing.facts import Facts, read_facts
@@ -89,6 +89,7 @@ def publish(run_id: str, business_date: date) -> PublicationReport:
         _queue(connection, publication_id, versions)
         _insert_corrections(connection, publication_id, facts, versions)
         details.replace(connection, publication_id, run_id, facts.regions, binding.next_list(business_date))
+        tenders.replace(connection, publication_id)
         log.append_publication(connection, publication_id, rule.due_list)
         return PublicationReport(
             run_id=run_id,

@@ -15,6 +15,7 @@ from property_credit.scorecards import (
     ranking,
     supervision,
     targets,
+    tenders,
 )
 from property_credit.scorecards.areas import LEVELS, TILES
 from property_credit.scorecards.facts import Facts, keyed
@@ -79,6 +80,7 @@ def area_page(facts: Facts, code: str) -> dict[str, Any]:
         "communities": area_communities.listed(facts, communities),
         "community_count": len(communities),
         "supervised": supervision.section(facts, code),
+        "chosen": tenders.section(facts, code),
         "feeds": _feeds(facts),
         "directory": f"{code}.enterprises.html",
     }

@@ -158,11 +158,11 @@ class Facts:
 
     @cached_property
     def placed(self) -> dict[str, dict[str, list[Row]]]:
-        """Return alerts, escalations, overdue clocks and draws' outcomes by the leaf they lie in."""
-        tables = ("alerts", "escalations", "clocks", "draw_outcomes")
+        """Return alerts, escalations, overdue clocks, draws' outcomes and tenders by the leaf they lie in."""
+        tables = ("alerts", "escalations", "clocks", "draw_outcomes", "tenders")
         rows: dict[str, dict[str, list[Row]]] = {table: defaultdict(list) for table in tables}
         for table in tables:
-            for row in self.rows(table):
+            for row in self.edition.tables.get(table, []):  # an older edition lacks the newer ones
                 if place := self.place_of(row):
                     rows[table][place].append(row)
         return rows

@@ -57,7 +57,11 @@ TABLES: dict[str, LiteralString] = {
     "from marts.mart_scoring__feeds order by feed",
     "codes": "select list_code, code, label_zh from marts.mart_scorecards__codes order by 1, 2",
     "alerts": "select alert_id, kind_code, severity_code, uscc, community_id, region_code, first_on, amount_cny, "
-    "state_code, first_seen_on from supervision.alerts where first_seen_on <= %(night)s order by alert_id",
+    "state_code, first_seen_on, first_seen_on + (select decide_within_days "
+    "from marts.mart_supervision__alert_candidates as standing where standing.alert_id = alerts.alert_id) as decide_by "
+    "from supervision.alerts where first_seen_on <= %(night)s order by alert_id",
+    "tenders": "select tender_id, community_id, region_code, stage_code, method_code, announced_on, opened_on, "
+    "awarded_on, uscc, approved_on, bids from marts.mart_supervision__tenders order by tender_id",
     "escalations": "select escalation_id, complaint_id, kind_code, community_id, region_code, street_code, "
     "category_code, to_char(submitted_at, 'YYYY-MM') as month, to_char(due_at, 'YYYY-MM-DD HH24:MI') as due_at, "
     "closed_at is null as is_open from supervision.escalations where business_date <= %(night)s and (closed_at is null "

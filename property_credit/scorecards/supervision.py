@@ -88,6 +88,8 @@ def section(facts: Facts, code: str) -> dict[str, Any]:
                 "kind": facts.word("alert_kind", row["kind_code"]),
                 "severity": SEVERITIES[row["severity_code"]],
                 "state": STATES[row["state_code"]],
+                "decide_by": row.get("decide_by"),
+                "is_late": row["state_code"] == "open" and (row.get("decide_by") or "9") < str(facts.business_date),
                 "enterprise": facts.standing[row["uscc"]]["enterprise_name"] if row["uscc"] in facts.standing else None,
             }
             for row in worst_first[:shown]

@@ -39,7 +39,8 @@ select 'alert_raised/' || candidates.alert_id, 'alert_raised', candidates.alert_
   jsonb_build_object('alert_id', candidates.alert_id, 'kind_code', candidates.kind_code,
     'kind_zh', candidates.label_zh, 'kind_en', candidates.label_en, 'severity_code', candidates.severity_code,
     'community_id', candidates.community_id, 'community_name', candidates.community_name,
-    'first_on', candidates.first_on, 'amount_cny', candidates.amount_cny, 'evidence', candidates.evidence),
+    'first_on', candidates.first_on, 'amount_cny', candidates.amount_cny, 'evidence', candidates.evidence,
+    'decide_by', %(night)s::date + candidates.decide_within_days),
   %(night)s, now()
 from fresh
 join marts.mart_supervision__alert_candidates as candidates on candidates.alert_id = fresh.alert_id

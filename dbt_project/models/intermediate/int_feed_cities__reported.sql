@@ -16,6 +16,7 @@ with communities as (
   ('disclosures', 'stg_disclosures', "reported.disclosure_class_code in ('c03', 'c04')"),
   ('fund_votes', 'stg_fund_votes', 'true'),
   ('emergency_repairs', 'stg_emergency_repairs', 'true'),
+  ('tenders', 'stg_tenders', 'true'),
 ] -%}
 reported as (
 

@@ -7,7 +7,7 @@
   'managed': registers, 'disclosure_coverage': registers + ['disclosures'], 'separate_accounts': registers + ['funds'],
   'quarterly_disclosures': registers + ['disclosures'], 'trained': ['personnel'], 'lift_works': ['lifts'],
   'committee_counts': ['owners_committees'], 'honour_counts': ['project_honours'],
-  'enrolment_counts': ['mashangban_enrolments'],
+  'enrolment_counts': ['mashangban_enrolments'], 'tender_counts': registers + ['tenders'],
 } %}
 {% set counts = [
   ('management_coverage', 'managed', 'managed_count', 'community_count'),
@@ -30,6 +30,7 @@
   ('second_level_projects', 'honour_counts', 'second_level_count', 'null'),
   ('model_projects', 'honour_counts', 'model_count', 'null'),
   ('mashangban_coverage', 'enrolment_counts', 'enrolled_count', 'community_count'),
+  ('early_stage_tender_ratio', 'tender_counts', 'chosen_count', 'community_count'),
 ] %}
 with ancestors as (
 
@@ -410,6 +411,40 @@ enrolment_counts as (
   left join enrolled
     on enrolled.community_id = communities.community_id
   where enrolment_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+tender_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'tenders'
+
+),
+
+chosen as (
+
+  select distinct community_id
+  from {{ ref('int_tenders__examined') }}
+  where stage_code = 'early' and is_awarded and (method_code <> 'agreement' or is_approved)
+
+),
+
+tender_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as community_count,
+    count(chosen.community_id) as chosen_count
+  from communities
+  inner join enterprises
+    on enterprises.uscc = communities.current_uscc and enterprises.is_enterprise
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  cross join tender_feed
+  left join chosen
+    on chosen.community_id = communities.community_id
+  where tender_feed.is_available and communities.built_year >= {{ threshold('new_community_from_year') }}
+    and {{ is_reported('tenders', 'communities.region_code') }}
   group by ancestors.ancestor_region_code
 
 ),
