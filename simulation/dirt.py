@@ -156,6 +156,16 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unknown_word", "method_code", "CODE_UNKNOWN"),
         ("impossible_date", "announced_on", "TYPE_INVALID_DATE"),
     ),
+    "baotou_fee_collections": (
+        ("unknown_community", "community_id", "REFERENCE_UNKNOWN"),
+        ("bad_number", "received_amount", "TYPE_INVALID_NUMBER"),
+        ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
+    ),
+    "baotou_disputes": (
+        ("unknown_word", "origin_code", "CODE_UNKNOWN"),
+        ("impossible_date", "received_on", "TYPE_INVALID_DATE"),
+    ),
+    "baotou_joint_meetings": (("impossible_date", "established_on", "TYPE_INVALID_DATE"),),
     "baotou_tender_bids": (
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
         ("bad_number", "price_per_m2", "TYPE_INVALID_NUMBER"),
@@ -176,6 +186,7 @@ _KEYS = {
     "baotou_replies": "reply_id",
     "baotou_fund_votes": "vote_id", "baotou_emergency_repairs": "emergency_id", "baotou_related_parties": "relation_id",
     "baotou_tenders": "tender_id", "baotou_tender_bids": "tender_id",
+    "baotou_fee_collections": "community_id", "baotou_disputes": "dispute_id", "baotou_joint_meetings": "street_code",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

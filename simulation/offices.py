@@ -478,4 +478,37 @@ OFFICES: tuple[Office, ...] = (
         ),
         title="包头市物业服务企业选聘评标结果汇总（模拟数据）", header_row=2,
     ),
+    Office(
+        "baotou_fee_collections", "fee_collections", "csv", "物业费收缴_{day}.csv",
+        _fields(
+            "小区编码=community_id", "统一社会信用代码=uscc", "所属季度起=period_start_on",
+            "应收金额=receivable_amount",
+            "实收金额=received_amount", "应缴户数=household_count", "欠费户数=owing_household_count",
+            "催告户数=reminded_count", "调解户数=mediated_count", "仲裁户数=arbitrated_count", "诉讼户数=sued_count",
+            "服务争议未缴=unpaid_service_amount", "房屋质量未缴=unpaid_quality_amount", "空置未缴=unpaid_vacant_amount",
+            "困难未缴=unpaid_hardship_amount", "其他未缴=unpaid_other_amount", "更新时间=updated_at",
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_disputes", "disputes", "csv", "矛盾纠纷调处_{day}.csv",
+        _fields(
+            "纠纷编号=dispute_id", "小区编码=community_id", "涉及企业信用代码=uscc", "来源=origin_code",
+            "难易程度=complexity_code",
+            "调处层级=level_code", "受理日期=received_on", "办结期限=due_on", "提级日期=escalated_on",
+            "答复日期=answered_on",
+            "办结日期=closed_on", "调处结果=outcome_code", "调解协议编号=mediation_id", "更新时间=updated_at",
+            words_of={"origin_code": words.DISPUTE_ORIGINS, "complexity_code": words.COMPLEXITIES,
+                      "level_code": words.LEVELS, "outcome_code": words.DISPUTE_OUTCOMES},
+            formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_joint_meetings", "joint_meetings", "csv", "物业联席会议_{day}.csv",
+        _fields(
+            "街道代码=street_code", "建立日期=established_on", "终止日期=ended_on", "最近召开日期=last_met_on",
+            "更新时间=updated_at",
+            formats={"updated_at": MOMENT},
+        ),
+    ),
 )  # fmt: skip

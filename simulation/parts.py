@@ -18,7 +18,7 @@ _IDENTIFIERS = (
     "complaint_id", "repeat_of_id", "contract_id", "inspection_id", "entry_id", "account_no", "voucher_no", "vote_id",
     "disclosure_id", "record_id", "staff_id", "objection_id", "mediation_id", "lift_id", "rating_id", "assessment_id",
     "handover_id", "report_id", "emergency_id", "relation_id", "inspector_code", "committee_id", "honour_id",
-    "reply_id", "tender_id",
+    "reply_id", "tender_id", "dispute_id",
 )  # fmt: skip
 _EVERYWHERE = ("mashangban_api", "hotline_backlog", "bank_ledger")  # one platform, one hotline, one bank
 

@@ -23,8 +23,10 @@ from simulation.assessments import make_handovers, make_lifts, make_standard_ass
 from simulation.complaints import make_complaints
 from simulation.details import with_accident_details, with_escalations, with_pauses, with_reporters
 from simulation.dirt import plant
+from simulation.disputes import make_disputes, make_joint_meetings
 from simulation.entities import make_events, truth, with_names
 from simulation.exits import with_street_at_exits
+from simulation.fee_collections import make_fee_collections, with_coercion
 from simulation.fund_supervision import FundWorld, with_fund_cases
 from simulation.inspections import make_inspections
 from simulation.judgements import make_objections, make_public_credit
@@ -131,6 +133,10 @@ def make_part(part: Part, *, through: date, entities: bool = False) -> Region:
         tables |= make_events(managers, communities, tenures, seed=seed, end_day=end)
     funds = with_fund_cases(make_funds(*where, **span), *where, seed=seed, first=first, end_day=end)
     tables |= funds.tables
+    tables["complaints"] = with_coercion(tables["complaints"], want, seed=seed, end_day=end)
+    tables["fee_collections"] = make_fee_collections(*where, **span)
+    tables["disputes"] = make_disputes(*where, tables["mediations"], **span)
+    tables["joint_meetings"] = make_joint_meetings(communities, first=first)
     tables |= with_tenders(tables["related_parties"], *where, seed=seed)
     return finished(Region(tables, managers, communities, tenures, want, through, funds), part, last=last)
 

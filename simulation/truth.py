@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from simulation.disputes import dispute_cases
 from simulation.exits import exit_cases
+from simulation.fee_collections import collection_cases
 from simulation.fund_supervision import fund_cases_as_known
 from simulation.parameters import months_after
 from simulation.registers import DUE_DAYS, QUARTERLY, quarter_starts
@@ -17,7 +19,7 @@ from simulation.tenders import tender_cases
 if TYPE_CHECKING:
     from simulation.region import Region
 
-DUTIES = {"tenders": tender_cases}
+DUTIES = {"tenders": tender_cases, "fee_collections": collection_cases, "disputes": dispute_cases}
 ENDINGS = {"dismissed_for_cause": "dismissal", "left_without_notice": "abandonment"}
 
 

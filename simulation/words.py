@@ -110,3 +110,12 @@ PAUSE_REASONS = {"access": "无法入户", "utilities": "专营单位原因", "f
 FLAG = {True: "是", False: "否"}
 TENDER_STAGES = {"early": "前期物业", "later": "业主大会选聘"}
 TENDER_METHODS = {"open_tender": "公开招标", "invited_tender": "邀请招标", "agreement": "协议选聘"}
+DISPUTE_ORIGINS = {
+    "petition": "信访", "hotline": "热线转办", "window": "调处窗口", "court": "法院委派", "patrol": "网格巡查",
+}  # fmt: skip
+COMPLEXITIES = {
+    "simple": "简单", "complex": "复杂", "major": "重大疑难",
+}  # fmt: skip
+DISPUTE_OUTCOMES = {
+    "pending": "办理中", "settled": "调处成功", "failed": "调处不成", "withdrawn": "撤回",
+}  # fmt: skip

@@ -487,6 +487,19 @@ BROKEN = {
             "uscc": None,
         },
     },
+    "disputes": {
+        "CLOSED_BEFORE_RECEIVED": {"received_on": "2026-02-01", "closed_on": "2026-01-31"},
+        "ANSWERED_BEFORE_RECEIVED": {"received_on": "2026-02-01", "answered_on": "2026-01-31"},
+        "ENDED_WITHOUT_DATE": {"outcome_code": "settled", "closed_on": None},
+    },
+    "joint_meetings": {
+        "ENDED_BEFORE_ESTABLISHED": {"established_on": "2026-02-01", "ended_on": "2026-01-31"},
+        "MET_BEFORE_ESTABLISHED": {"established_on": "2026-02-01", "last_met_on": "2026-01-31"},
+    },
+    "fee_collections": {
+        "OWING_MORE_THAN_HOUSEHOLDS": {"household_count": "10", "owing_household_count": "11"},
+        "REASONS_EXCEED_ARREARS": {"receivable_amount": "100", "received_amount": "60", "unpaid_other_amount": "40.02"},
+    },
     "tender_bids": {
         "VALID_WITHOUT_SCORE": {"is_valid": "是", "total_score": None},
         "SCORES_DO_NOT_ADD_UP": {

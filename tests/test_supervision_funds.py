@@ -33,6 +33,10 @@ PLANTED = {
     "round_trip", "spending_without_vote", "split_payments", "vote_exceeded", "vote_invalid",
     "related_bidders", "tender_too_few_bids", "tender_against_scores", "agreement_unapproved",
 }  # fmt: skip
+NOT_LOADED = {  # of feeds that are left out here: tests/test_supervision_duties.py has them
+    "arrears_unpursued", "coercive_collection", "dispute_below_its_level", "dispute_overdue", "fee_above_guide",
+    "fee_above_peers", "item_charged_twice", "petition_unanswered", "pursuit_without_reminder",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def rows(query, *parameters, role=None):
 def test_alerts__of_a_region_with_misuse_of_every_kind__find_all_of_it_and_nothing_else(region):
     reports = {report.kind_code: report for report in evaluate(region / "manifest.json", NIGHT)}
     assert reports.keys() >= PLANTED | {"quarter_undisclosed", "management_vacuum"}
-    for report in reports.values():
+    for report in (report for report in reports.values() if report.kind_code not in NOT_LOADED):
         assert report.missing == () and report.recall == 1, report
         assert report.wrong == () and report.precision == 1, report
 

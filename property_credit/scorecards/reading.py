@@ -62,6 +62,8 @@ TABLES: dict[str, LiteralString] = {
     "from supervision.alerts where first_seen_on <= %(night)s order by alert_id",
     "tenders": "select tender_id, community_id, region_code, stage_code, method_code, announced_on, opened_on, "
     "awarded_on, uscc, approved_on, bids from marts.mart_supervision__tenders order by tender_id",
+    "dispute_levels": "select * from marts.mart_scorecards__dispute_levels order by area_code, level_code",
+    "fee_collections": "select * from marts.mart_scorecards__fee_collections order by area_code",
     "escalations": "select escalation_id, complaint_id, kind_code, community_id, region_code, street_code, "
     "category_code, to_char(submitted_at, 'YYYY-MM') as month, to_char(due_at, 'YYYY-MM-DD HH24:MI') as due_at, "
     "closed_at is null as is_open from supervision.escalations where business_date <= %(night)s and (closed_at is null "

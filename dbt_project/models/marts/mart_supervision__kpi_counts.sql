@@ -8,6 +8,7 @@
   'quarterly_disclosures': registers + ['disclosures'], 'trained': ['personnel'], 'lift_works': ['lifts'],
   'committee_counts': ['owners_committees'], 'honour_counts': ['project_honours'],
   'enrolment_counts': ['mashangban_enrolments'], 'tender_counts': registers + ['tenders'],
+  'dispute_counts': ['disputes'], 'meeting_counts': ['joint_meetings'], 'fee_counts': ['fee_collections'],
 } %}
 {% set counts = [
   ('management_coverage', 'managed', 'managed_count', 'community_count'),
@@ -31,6 +32,12 @@
   ('model_projects', 'honour_counts', 'model_count', 'null'),
   ('mashangban_coverage', 'enrolment_counts', 'enrolled_count', 'community_count'),
   ('early_stage_tender_ratio', 'tender_counts', 'chosen_count', 'community_count'),
+  ('petition_answer_ratio', 'dispute_counts', 'answered_count', 'answer_due_count'),
+  ('dispute_in_time_ratio', 'dispute_counts', 'in_time_count', 'closing_due_count'),
+  ('community_settled_ratio', 'dispute_counts', 'simple_in_community_count', 'simple_closed_count'),
+  ('street_settled_ratio', 'dispute_counts', 'complex_in_street_count', 'complex_closed_count'),
+  ('joint_meeting_ratio', 'meeting_counts', 'with_meeting_count', 'street_count'),
+  ('fee_collection_ratio', 'fee_counts', 'received_amount', 'receivable_amount'),
 ] %}
 with ancestors as (
 
@@ -411,6 +418,99 @@ enrolment_counts as (
   left join enrolled
     on enrolled.community_id = communities.community_id
   where enrolment_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+disputes as (
+
+  select
+    *,
+    closed_on is not null and outcome_code <> 'withdrawn' as is_ended
+  from {{ ref('int_disputes__resolved') }}
+  where received_on >= date_trunc('year', {{ business_date() }}::timestamp)::date
+
+),
+
+dispute_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) filter (where disputes.is_answer_due) as answer_due_count,
+    count(*) filter (where disputes.is_answer_due and disputes.answered_on is not null) as answered_count,
+    count(*) filter (where disputes.closing_due_on < {{ business_date() }}) as closing_due_count,
+    count(*) filter (where disputes.closing_due_on < {{ business_date() }} and not disputes.is_late) as in_time_count,
+    count(*) filter (where disputes.is_ended and disputes.complexity_code = 'simple') as simple_closed_count,
+    count(*) filter (
+      where disputes.is_ended and disputes.complexity_code = 'simple' and disputes.level_code = 'community'
+        and disputes.escalated_on is null
+    ) as simple_in_community_count,
+    count(*) filter (where disputes.is_ended and disputes.complexity_code = 'complex') as complex_closed_count,
+    count(*) filter (
+      where disputes.is_ended and disputes.complexity_code = 'complex' and disputes.level_code <> 'district'
+    ) as complex_in_street_count
+  from disputes
+  inner join communities
+    on communities.community_id = disputes.community_id
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  group by ancestors.ancestor_region_code
+
+),
+
+meeting_feed as (
+
+  select is_available from {{ ref('mart_scoring__feeds') }} where feed = 'joint_meetings'
+
+),
+
+meetings as (
+
+  select street_code
+  from {{ ref('stg_joint_meetings') }}
+  where established_on <= {{ business_date() }} and coalesce(ended_on > {{ business_date() }}, true)
+
+),
+
+streets as (
+
+  select distinct
+    region_code,
+    street_code
+  from communities
+  where street_code is not null
+
+),
+
+meeting_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    count(*) as street_count,
+    count(meetings.street_code) as with_meeting_count
+  from streets
+  inner join ancestors
+    on ancestors.region_code = streets.region_code
+  cross join meeting_feed
+  left join meetings
+    on meetings.street_code = streets.street_code
+  where meeting_feed.is_available
+  group by ancestors.ancestor_region_code
+
+),
+
+fee_counts as (
+
+  select
+    ancestors.ancestor_region_code as region_code,
+    sum(quarters.receivable_amount) as receivable_amount,
+    sum(quarters.received_amount) as received_amount
+  from {{ ref('int_fee_collections__examined') }} as quarters
+  inner join communities
+    on communities.community_id = quarters.community_id
+  inner join ancestors
+    on ancestors.region_code = communities.region_code
+  where {{ in_window('quarters.period_end_on', 12) }}
   group by ancestors.ancestor_region_code
 
 ),

@@ -104,6 +104,13 @@ FEED = Feed(
             "the same matter as complaint, on another channel",
             is_later=True,
         ),
+        Field(
+            "is_coercion_suspected",
+            "boolean",
+            "疑似停水停电等方式催费",
+            "its text tells of collecting fees by cutting off or locking out",
+            is_later=True,
+        ),
     ),
     rules=(
         RowRule(

@@ -1,0 +1,59 @@
+-- Disputes with the days that hold for each, who should handle it, and whether an agreement was kept.
+with disputes as (
+
+  select * from {{ ref('stg_disputes') }} where received_on <= {{ business_date() }}
+
+),
+
+agreements as (
+
+  select * from {{ ref('stg_mediations') }}
+
+),
+
+ranked as (
+
+  select
+    disputes.*,
+    case disputes.level_code when 'community' then 1 when 'street' then 2 else 3 end as level_rank,
+    case disputes.complexity_code when 'simple' then 1 when 'complex' then 2 else 3 end as needed_rank,
+    coalesce(
+      disputes.due_on,
+      disputes.received_on + (case disputes.level_code
+        when 'community' then {{ threshold('dispute_community_days') }}
+        when 'street' then {{ threshold('dispute_street_days') }}
+        else {{ threshold('dispute_district_days') }}
+      end)::integer
+    ) as closing_due_on,
+    case when disputes.origin_code = 'petition'
+      then disputes.received_on + {{ threshold('petition_answer_days') }}::integer
+    end as answer_due_on,
+    agreements.due_on as agreement_due_on,
+    agreements.performed_on as agreement_performed_on
+  from disputes
+  left join agreements
+    on agreements.mediation_id = disputes.mediation_id
+
+)
+
+select
+  dispute_id,
+  community_id,
+  uscc,
+  origin_code,
+  complexity_code,
+  level_code,
+  received_on,
+  closing_due_on,
+  escalated_on,
+  answer_due_on,
+  answered_on,
+  closed_on,
+  outcome_code,
+  level_rank < needed_rank as is_below_its_level,
+  coalesce(closed_on, {{ business_date() }}) > closing_due_on as is_late,
+  closed_on is null and closing_due_on < {{ business_date() }} as is_overdue,
+  coalesce(answer_due_on < {{ business_date() }}, false) as is_answer_due,
+  coalesce(agreement_due_on < {{ business_date() }}, false) as is_agreement_due,
+  coalesce(agreement_performed_on <= agreement_due_on, false) as is_agreement_kept
+from ranked

@@ -1,0 +1,22 @@
+{{ latest_as_known(
+  source('raw', 'fee_collections'),
+  key=['community_id', 'uscc', 'period_start_on'],
+  columns=[
+    'community_id',
+    'uscc',
+    'period_start_on',
+    'receivable_amount',
+    'received_amount',
+    'household_count',
+    'owing_household_count',
+    'reminded_count',
+    'mediated_count',
+    'arbitrated_count',
+    'sued_count',
+    'unpaid_service_amount',
+    'unpaid_quality_amount',
+    'unpaid_vacant_amount',
+    'unpaid_hardship_amount',
+    'unpaid_other_amount',
+  ],
+) }}

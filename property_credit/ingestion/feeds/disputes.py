@@ -1,0 +1,80 @@
+"""矛盾纠纷调处: disputes about property management, who handles each, by when, and how it ends."""
+
+from property_credit.ingestion.contract import Feed, Field, RowRule
+
+FEED = Feed(
+    name="disputes",
+    title_zh="矛盾纠纷调处",
+    title_en="disputes and petitions about property management",
+    max_age_days=35,
+    key=("dispute_id",),
+    event_field="received_on",
+    immutable=("community_id", "received_on"),
+    fields=(
+        Field("dispute_id", "text", "纠纷编号", "dispute", required=True),
+        Field("community_id", "text", "小区编码", "community", required=True, references="communities"),
+        Field("uscc", "uscc", "涉及企业信用代码", "enterprise concerned", references="enterprises"),
+        Field(
+            "origin_code",
+            "code",
+            "来源",
+            "how it came",
+            required=True,
+            codes=("petition", "hotline", "window", "court", "patrol"),
+        ),
+        Field(
+            "complexity_code",
+            "code",
+            "难易程度",
+            "how hard it is",
+            required=True,
+            codes=("simple", "complex", "major"),
+        ),
+        Field(
+            "level_code",
+            "code",
+            "调处层级",
+            "who handles it now",
+            required=True,
+            codes=("community", "street", "district"),
+        ),
+        Field("received_on", "date", "受理日期", "received on", required=True),
+        Field("due_on", "date", "办结期限", "to be closed by", may_be_future=True),
+        Field("escalated_on", "date", "提级日期", "handed to the next level on"),
+        Field("answered_on", "date", "书面答复日期", "answered in writing on"),
+        Field("closed_on", "date", "办结日期", "closed on"),
+        Field(
+            "outcome_code",
+            "code",
+            "调处结果",
+            "outcome",
+            required=True,
+            codes=("pending", "settled", "failed", "withdrawn"),
+        ),
+        Field("mediation_id", "text", "调解协议编号", "mediation agreement"),
+        Field("updated_at", "timestamp", "更新时间", "last changed at the source"),
+    ),
+    rules=(
+        RowRule(
+            "CLOSED_BEFORE_RECEIVED",
+            "closed_on",
+            "办结早于受理",
+            "closed before it was received",
+            lambda row: row["closed_on"] < row["received_on"],
+        ),
+        RowRule(
+            "ANSWERED_BEFORE_RECEIVED",
+            "answered_on",
+            "答复早于受理",
+            "answered before it was received",
+            lambda row: row["answered_on"] < row["received_on"],
+        ),
+        RowRule(
+            "ENDED_WITHOUT_DATE",
+            "closed_on",
+            "已有结果但无办结日期",
+            "has an outcome, but no day it was closed",
+            lambda row: (row["outcome_code"] != "pending") & row["closed_on"].is_null(),
+        ),
+    ),
+)
