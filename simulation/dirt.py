@@ -165,6 +165,11 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unknown_word", "origin_code", "CODE_UNKNOWN"),
         ("impossible_date", "received_on", "TYPE_INVALID_DATE"),
     ),
+    "baotou_contract_terms": (
+        ("unknown_word", "template_code", "CODE_UNKNOWN"),
+        ("bad_number", "fee_per_m2", "TYPE_INVALID_NUMBER"),
+    ),
+    "baotou_contract_items": (("unknown_word", "item_code", "CODE_UNKNOWN"),),
     "baotou_joint_meetings": (("impossible_date", "established_on", "TYPE_INVALID_DATE"),),
     "baotou_tender_bids": (
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),
@@ -187,6 +192,8 @@ _KEYS = {
     "baotou_fund_votes": "vote_id", "baotou_emergency_repairs": "emergency_id", "baotou_related_parties": "relation_id",
     "baotou_tenders": "tender_id", "baotou_tender_bids": "tender_id",
     "baotou_fee_collections": "community_id", "baotou_disputes": "dispute_id", "baotou_joint_meetings": "street_code",
+    "baotou_contract_terms": "contract_id",
+    "baotou_contract_items": "contract_id",
 }  # fmt: skip
 _EARLIER = {  # a column whose earlier version may differ: what stood there before
     "baotou_communities": ("community_name", "（暂名）"), "mashangban_api": ("title", "（初录）"),

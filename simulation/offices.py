@@ -511,4 +511,20 @@ OFFICES: tuple[Office, ...] = (
             formats={"updated_at": MOMENT},
         ),
     ),
+    Office(
+        "baotou_contract_terms", "contract_terms", "csv", "物业合同约定_{day}.csv",
+        _fields(
+            "合同编号=contract_id", "登记日期=registered_on", "合同文本=template_code", "文本版本=template_version",
+            "偏离条款数=deviation_count", "物业费=fee_per_m2", "更新时间=updated_at",
+            words_of={"template_code": words.TEMPLATES}, formats={"updated_at": MOMENT},
+        ),
+    ),
+    Office(
+        "baotou_contract_items", "contract_items", "csv", "物业合同服务事项_{day}.csv",
+        _fields(
+            "合同编号=contract_id", "序次=line_no", "服务事项=item_code", "约定日期=agreed_on",
+            "服务等级=service_level", "单项收费=fee_per_m2", "另行收费=is_extra", "更新时间=updated_at",
+            words_of={"item_code": words.SERVICE_ITEMS, "is_extra": words.FLAG}, formats={"updated_at": MOMENT},
+        ),
+    ),
 )  # fmt: skip

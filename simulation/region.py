@@ -21,6 +21,7 @@ import polars as pl
 from simulation.actors import Communities, Managers, make_communities, make_managers
 from simulation.assessments import make_handovers, make_lifts, make_standard_assessments, make_street_ratings
 from simulation.complaints import make_complaints
+from simulation.contract_terms import make_contract_terms
 from simulation.details import with_accident_details, with_escalations, with_pauses, with_reporters
 from simulation.dirt import plant
 from simulation.disputes import make_disputes, make_joint_meetings
@@ -134,6 +135,7 @@ def make_part(part: Part, *, through: date, entities: bool = False) -> Region:
     funds = with_fund_cases(make_funds(*where, **span), *where, seed=seed, first=first, end_day=end)
     tables |= funds.tables
     tables["complaints"] = with_coercion(tables["complaints"], want, seed=seed, end_day=end)
+    tables |= make_contract_terms(*where, seed=seed)
     tables["fee_collections"] = make_fee_collections(*where, **span)
     tables["disputes"] = make_disputes(*where, tables["mediations"], **span)
     tables["joint_meetings"] = make_joint_meetings(communities, first=first)

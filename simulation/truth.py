@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from simulation.contract_terms import contract_cases
 from simulation.disputes import dispute_cases
 from simulation.exits import exit_cases
 from simulation.fee_collections import collection_cases
@@ -19,7 +20,8 @@ from simulation.tenders import tender_cases
 if TYPE_CHECKING:
     from simulation.region import Region
 
-DUTIES = {"tenders": tender_cases, "fee_collections": collection_cases, "disputes": dispute_cases}
+DUTIES = {"tenders": tender_cases, "fee_collections": collection_cases, "disputes": dispute_cases,
+          "contract_terms": contract_cases}  # fmt: skip
 ENDINGS = {"dismissed_for_cause": "dismissal", "left_without_notice": "abandonment"}
 
 

@@ -119,3 +119,10 @@ COMPLEXITIES = {
 DISPUTE_OUTCOMES = {
     "pending": "办理中", "settled": "调处成功", "failed": "调处不成", "withdrawn": "撤回",
 }  # fmt: skip
+TEMPLATES = {
+    "model": "示范文本", "own": "自拟文本",
+}  # fmt: skip
+SERVICE_ITEMS = {
+    "general": "综合管理", "cleaning": "保洁", "security": "秩序维护", "greening": "绿化养护", "facilities": "设施维护",
+    "lift": "电梯", "parking": "停车管理", "home": "入户服务", "other": "其他",
+}  # fmt: skip

@@ -487,6 +487,7 @@ BROKEN = {
             "uscc": None,
         },
     },
+    "contract_terms": {"MODEL_WITHOUT_VERSION": {"template_code": "model", "template_version": None}},
     "disputes": {
         "CLOSED_BEFORE_RECEIVED": {"received_on": "2026-02-01", "closed_on": "2026-01-31"},
         "ANSWERED_BEFORE_RECEIVED": {"received_on": "2026-02-01", "answered_on": "2026-01-31"},

@@ -16,7 +16,8 @@ from simulation.truth import alerts_as_known
 
 KINDS = {
     "agreement_unapproved", "arrears_unpursued", "coercive_collection", "dispute_below_its_level", "dispute_overdue",
-    "early_stage_untendered", "petition_unanswered", "pursuit_without_reminder", "related_bidders",
+    "early_stage_untendered", "fee_above_guide",
+    "fee_above_peers", "item_charged_twice", "petition_unanswered", "pursuit_without_reminder", "related_bidders",
     "tender_against_scores", "tender_too_few_bids",
 }  # fmt: skip
 

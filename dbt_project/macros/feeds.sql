@@ -33,6 +33,8 @@
     'street_ratings': {'relation': ref('stg_street_ratings'), 'key': ['rating_id']},
     'surveys': {'relation': ref('stg_surveys'), 'key': ['survey_id', 'community_id']},
     'tenders': {'relation': ref('stg_tenders'), 'key': ['tender_id']},
+    'contract_items': {'relation': ref('stg_contract_items'), 'key': ['contract_id', 'line_no']},
+    'contract_terms': {'relation': ref('stg_contract_terms'), 'key': ['contract_id']},
     'handovers': {'relation': ref('stg_handovers'), 'key': ['handover_id']},
     'tender_bids': {'relation': ref('stg_tender_bids'), 'key': ['tender_id', 'uscc']},
   }.get(feed)) }}

@@ -82,6 +82,7 @@ def area_page(facts: Facts, code: str) -> dict[str, Any]:
         "community_count": len(communities),
         "supervised": supervision.section(facts, code),
         "disputes": duties.disputes(facts, code),
+        "contracts": duties.contracts(facts, code),
         "fees": duties.fees(facts, code),
         "chosen": tenders.section(facts, code),
         "feeds": _feeds(facts),

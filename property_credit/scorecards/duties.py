@@ -39,3 +39,14 @@ def fees(facts: Facts, code: str) -> dict[str, Any] | None:
 @memoize
 def _fees(facts: Facts) -> dict[str, Row]:
     return keyed(facts.edition.tables.get("fee_collections", []), "area_code")
+
+
+def contracts(facts: Facts, code: str) -> list[Row] | None:
+    """Return what contracts in force in an area agree on, by level; None: no terms were delivered."""
+    rows = _contracts(facts).get(code, [])
+    return rows if any(row["registered_count"] for row in rows) else None
+
+
+@memoize
+def _contracts(facts: Facts) -> dict[str, list[Row]]:
+    return grouped(facts.edition.tables.get("contract_terms", []), "area_code")

@@ -62,6 +62,7 @@ TABLES: dict[str, LiteralString] = {
     "from supervision.alerts where first_seen_on <= %(night)s order by alert_id",
     "tenders": "select tender_id, community_id, region_code, stage_code, method_code, announced_on, opened_on, "
     "awarded_on, uscc, approved_on, bids from marts.mart_supervision__tenders order by tender_id",
+    "contract_terms": "select * from marts.mart_scorecards__contract_terms order by area_code, service_level",
     "dispute_levels": "select * from marts.mart_scorecards__dispute_levels order by area_code, level_code",
     "fee_collections": "select * from marts.mart_scorecards__fee_collections order by area_code",
     "escalations": "select escalation_id, complaint_id, kind_code, community_id, region_code, street_code, "

@@ -17,7 +17,7 @@ detected as (
     alert_id, kind_code, uscc, community_id, region_code, null::text as account_no, first_on,
     null::numeric as amount_cny, evidence, last_on
   from {{ ref('int_exit_alerts__detected') }}
-  {% for part in ['ledger', 'vote', 'payment', 'quarter', 'entity', 'tender', 'dispute', 'collection'] -%}
+  {% for part in ['ledger', 'vote', 'payment', 'quarter', 'entity', 'tender', 'dispute', 'collection', 'contract'] -%}
   union all
   select
     alert_id, kind_code, uscc, community_id, region_code, account_no, first_on, amount_cny, evidence, last_on

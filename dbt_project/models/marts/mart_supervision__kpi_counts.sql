@@ -9,6 +9,7 @@
   'committee_counts': ['owners_committees'], 'honour_counts': ['project_honours'],
   'enrolment_counts': ['mashangban_enrolments'], 'tender_counts': registers + ['tenders'],
   'dispute_counts': ['disputes'], 'meeting_counts': ['joint_meetings'], 'fee_counts': ['fee_collections'],
+  'contract_counts': ['contracts', 'contract_terms'],
 } %}
 {% set counts = [
   ('management_coverage', 'managed', 'managed_count', 'community_count'),
@@ -38,6 +39,7 @@
   ('street_settled_ratio', 'dispute_counts', 'complex_in_street_count', 'complex_closed_count'),
   ('joint_meeting_ratio', 'meeting_counts', 'with_meeting_count', 'street_count'),
   ('fee_collection_ratio', 'fee_counts', 'received_amount', 'receivable_amount'),
+  ('model_contract_ratio', 'contract_counts', 'model_count', 'registered_count'),
 ] %}
 with ancestors as (
 
@@ -512,6 +514,19 @@ fee_counts as (
     on ancestors.region_code = communities.region_code
   where {{ in_window('quarters.period_end_on', 12) }}
   group by ancestors.ancestor_region_code
+
+),
+
+contract_counts as (
+
+  select
+    regions.region_code,
+    sum(terms.registered_count) as registered_count,
+    sum(terms.model_count) as model_count
+  from {{ ref('mart_scorecards__contract_terms') }} as terms
+  inner join {{ ref('regions') }} as regions
+    on regions.region_code = terms.area_code
+  group by regions.region_code
 
 ),
 
