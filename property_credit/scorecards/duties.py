@@ -43,7 +43,8 @@ def _fees(facts: Facts) -> dict[str, Row]:
 
 def contracts(facts: Facts, code: str) -> list[Row] | None:
     """Return what contracts in force in an area agree on, by level; None: no terms were delivered."""
-    rows = _contracts(facts).get(code, [])
+    order = "一二三四五"
+    rows = sorted(_contracts(facts).get(code, []), key=lambda row: order.find(row["service_level"][0]) % 9)
     return rows if any(row["registered_count"] for row in rows) else None
 
 

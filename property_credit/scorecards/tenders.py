@@ -7,6 +7,8 @@ from property_credit.scorecards.facts import Facts, Row
 from property_credit.scorecards.grades import badge
 
 LISTED = 20
+STAGES = {"early": "前期物业", "later": "业主大会选聘"}
+METHODS = {"open_tender": "公开招标", "invited_tender": "邀请招标", "agreement": "协议选聘"}
 
 
 def section(facts: Facts, code: str) -> dict[str, Any] | None:
@@ -31,8 +33,8 @@ def _tender(facts: Facts, row: Row, kinds: list[str]) -> dict[str, Any]:
         **row,
         "place": community["community_name"] if community else row["community_id"],
         "href": f"{community['leaf_area_code']}.html#c-{row['community_id']}" if community else None,
-        "stage": facts.word("tenders_stage", row["stage_code"]),
-        "method": facts.word("tenders_method", row["method_code"]),
+        "stage": STAGES[row["stage_code"]],
+        "method": METHODS[row["method_code"]],
         "signals": [facts.word("alert_kind", kind) for kind in sorted(kinds)],
         "bidders": [_bidder(facts, row, bid) for bid in row["bids"]],
     }
