@@ -24,14 +24,13 @@ from scoring.errors import ScoringError
 from scoring.fit import Fit
 from scoring.formulas import Rate, Ratio, RelativeRisk
 from scoring.indicators import SCORED, Points
-from scoring.inputs import Inputs, read_fit_data, read_inputs
+from scoring.inputs import MODELS, Inputs, read_fit_data, read_inputs
 from scoring.method import METHODS_DIR, LoadedMethod, load, load_file, warehouse_variables
 from scoring.misclassification import Misclassification, misclassification
 from scoring.schema import Method
 from scoring.signals import Signal, signals
 
 PREFIX = "calibrate_"
-MODELS = ("+mart_scoring__*",)  # what grading reads, and what that needs
 LEAST_ENTERPRISES = 30
 BEST_SHARE, WORST_SHARE = 0.15, 0.05  # enterprises at or beyond full points, and at or beyond none
 LEAST_SPREAD = 0.02  # of the old width, from the middle to full points: below it most enterprises are alike

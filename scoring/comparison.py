@@ -27,7 +27,7 @@ from scoring.method import LoadedMethod, load, warehouse_variables
 from scoring.schema import Method
 from scoring.validation import gates
 from scoring.validation.fairness import fairness
-from scoring.validation.night import read_profiles
+from scoring.validation.night import MODELS, read_profiles
 from scoring.validation.rescoring import plain_grades, variants
 
 PREFIX = "compare_"
@@ -89,7 +89,7 @@ def compare(version_a: str, version_b: str, first: date, last: date) -> dict[str
                 variables = warehouse_variables(loaded.method) | {"as_of": last.isoformat()} | rules[at]
                 counted = {name: value for name, value in variables.items() if name != "method_version"}
                 if counted != built:
-                    build(night, variables=variables, schema_prefix=PREFIX, tests=False)
+                    build(night, variables=variables, schema_prefix=PREFIX, select=MODELS, tests=False)
                     built = counted
                 side = sides[at]
                 sides[at] = _graded(side, labels[at], loaded, stored[at], night, marts)

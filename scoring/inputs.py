@@ -23,6 +23,8 @@ from scoring.schema import Indicator, Method
 
 Item = TypeVar("Item")
 
+MODELS = ("+mart_scoring__*",)  # dbt selectors: what is read here, and all that it needs
+
 ENTERPRISES: LiteralString = """
     select uscc, enterprise_name, trim_scale(service_months::numeric) as service_months,
       trim_scale(household_months::numeric) as household_months,

@@ -20,7 +20,7 @@ from scoring import history, provenance
 from scoring.assessment import assessed, copy_rows
 from scoring.errors import ScoringError
 from scoring.fit import stored_fit
-from scoring.inputs import read_inputs
+from scoring.inputs import MODELS, read_inputs
 from scoring.method import LoadedMethod, load, warehouse_variables
 from scoring.run import combined, identify
 
@@ -109,7 +109,7 @@ def replay(run_id: str) -> ReplayReport:
         variables["as_of"] = run.as_of.isoformat()
     prefix = f"replay_{run.run_id[1:9]}_"
     with scratch_schemas(prefix) as marts:
-        build(run.business_date, variables=variables, schema_prefix=prefix, tests=False)
+        build(run.business_date, variables=variables, schema_prefix=prefix, select=MODELS, tests=False)
         return compare(run, loaded, marts=marts)
 
 
@@ -124,7 +124,7 @@ def regrade(business_date: date, as_of: date, *, method_version: str | None = No
     variables = warehouse_variables(loaded.method) | {"as_of": as_of.isoformat()}
     prefix = f"regrade_{business_date:%Y%m%d}_"
     with scratch_schemas(prefix) as marts:
-        build(business_date, variables=variables, schema_prefix=prefix, tests=False)
+        build(business_date, variables=variables, schema_prefix=prefix, select=MODELS, tests=False)
         return grade(business_date, method_version=method_version, marts=marts, as_of=as_of).run_id
 
 

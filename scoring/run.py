@@ -19,7 +19,7 @@ from scoring.assessment import assessed, copy_rows
 from scoring.dates import months_later
 from scoring.errors import MethodError, ScoringError
 from scoring.fit import Fit, fit, latest_fit, register
-from scoring.inputs import edition, known_until, read_inputs
+from scoring.inputs import MODELS, edition, known_until, read_inputs
 from scoring.method import LoadedMethod, load, warehouse_variables
 
 SHADOW_PREFIX = "shadow_"
@@ -170,7 +170,7 @@ def grade_in_shadow(business_date: date, version: str) -> GradeReport:
         return grade(business_date, method_version=version, is_shadow=True)
     try:
         with scratch_schemas(SHADOW_PREFIX) as marts:
-            build(business_date, variables=other_variables, schema_prefix=SHADOW_PREFIX, tests=False)
+            build(business_date, variables=other_variables, schema_prefix=SHADOW_PREFIX, select=MODELS, tests=False)
             return grade(business_date, method_version=version, marts=marts, is_shadow=True)
     except TransformationError as error:
         raise ScoringError(

@@ -7,6 +7,7 @@ from small_town import FIRM, NIGHT, OTHER, complaint, counts, everything, insert
 
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.transformation import TransformationError, build
+from scoring.inputs import MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ def test_build__what_others_found_on_the_spot__is_counted_for_who_managed_then(t
             {**report, "report_id": "B2", "uscc": OTHER, "submitted_on": "2026-10-10"},
         ],
     )
-    build(NIGHT)
+    build(NIGHT, tests=False)
     # eight month ends with a lift in date under the first firm, then four with a lapsed one under the second
     assert counts("P10") == {FIRM: (1, 1), OTHER: (0, 1)}
     assert {uscc: (round(z, 6), n) for uscc, (z, n) in counts("M09").items()} == {FIRM: (1, 1), OTHER: (-1, 1)}
@@ -64,7 +65,7 @@ def test_build__what_others_found_on_the_spot__is_counted_for_who_managed_then(t
 
 def test_build__twice_and_after_a_correction__a_past_night_stays_as_it_was_known(built_town):
     before = everything()
-    build(NIGHT)
+    build(NIGHT, tests=False)
     assert everything() == before
     insert(
         "complaints",
@@ -72,14 +73,14 @@ def test_build__twice_and_after_a_correction__a_past_night_stays_as_it_was_known
         known_on=NIGHT + timedelta(days=1),
         batch_id="b0000000000000002",
     )
-    build(NIGHT + timedelta(days=1))
+    build(NIGHT + timedelta(days=1), tests=False)
     assert counts() == {FIRM: (1, 1), OTHER: (1, 1)}
-    build(NIGHT)
+    build(NIGHT, tests=False)
     assert everything() == before
 
 
 def test_build__with_a_methods_own_numbers__counts_with_them(town):
-    build(NIGHT, variables={"response_limit_hours": 6, "windows": {"M02": 2}})
+    build(NIGHT, variables={"response_limit_hours": 6, "windows": {"M02": 2}}, select=MODELS, tests=False)
     assert counts("M01")[FIRM] == (1, 1)
     assert FIRM not in counts("M02")
 

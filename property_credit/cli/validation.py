@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 THROUGH = date(2026, 10, 31)
 QUARTER_LATER = date(2027, 1, 31)
-READ = ("+mart_scoring__*", "+fct_community_months")  # models: all that grading and validation read, and what they need
 
 
 class ValidationError(Exception):
@@ -188,9 +187,10 @@ def graded_again(night: date, version: str, seconds: dict[str, float]) -> None:
     from property_credit.warehouse.transformation import build
     from scoring.method import load, warehouse_variables
     from scoring.run import grade
+    from scoring.validation.night import MODELS
 
     with timed(f"build {night} {version}", seconds):
-        build(night, variables=warehouse_variables(load(version).method), select=READ, tests=False)
+        build(night, variables=warehouse_variables(load(version).method), select=MODELS, tests=False)
     with timed(f"grade {night} {version}", seconds):
         grade(night, method_version=version)
 

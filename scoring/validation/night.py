@@ -18,6 +18,7 @@ from property_credit.warehouse.connection import connect
 from property_credit.warehouse.versions import NEWEST_FIRST
 from scoring.errors import ScoringError
 from scoring.fit import Fit, latest_fit
+from scoring.inputs import MODELS as GRADING_MODELS
 from scoring.inputs import Inputs, read_inputs
 from scoring.method import LoadedMethod, load
 
@@ -37,6 +38,7 @@ GRADES: LiteralString = """
       grade_before_caps, caps::text
     from scoring.grades where run_id = %s order by uscc collate "C"
 """
+MODELS = (*GRADING_MODELS, "+fct_community_months")  # dbt selectors: all that validation reads besides
 PROFILES: LiteralString = """
     with shares as (
       select uscc, sum(household_months)::float8 as exposure,
