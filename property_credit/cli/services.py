@@ -115,7 +115,11 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
         running += [
             Service("airflow-api-server", (*airflow, "api-server"), "Airflow", ports.airflow),
             Service("airflow-dag-processor", (*airflow, "dag-processor"), "Airflow: reads the DAGs"),
-            Service("airflow-scheduler", (*airflow, "scheduler"), "Airflow: starts the tasks"),
+            Service(
+                "airflow-scheduler",
+                (python, "-m", "property_credit.night.scheduler"),
+                "Airflow: starts the tasks",
+            ),
             Service("airflow-triggerer", (*airflow, "triggerer"), "Airflow: waits for triggers"),
         ]
     return running

@@ -18,6 +18,11 @@ from property_credit.gates.suites import Expectation, Subject, Suite, SuiteError
 EXAMPLES = 20  # rows kept of each miss: enough to find the cause, little enough to store every night
 
 
+def load() -> None:
+    """Import the library and make its context now: a process forked from this one has both."""
+    _context()
+
+
 @lru_cache(maxsize=1)
 def _context() -> Any:
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
