@@ -184,6 +184,30 @@ def test_draft__few_rows_with_a_torn_day_and_codes_under_a_text_s_header__are_to
     assert all(place.certainty != "sure" for place in made.places if place.column.header == "办理结果")
 
 
+NAMED = """单号,小区编号,小区,旗县区,反映时间,问题类型,责任,办理结果
+T11,,阳光小区二期,土默特右旗,2026年10月02日 08:30,暖气不热,物业,办理中
+T12,150221C0001,阳光小区,土默特右旗,2026年10月02日 09:30,暖气不热,物业,办理中
+"""
+
+
+def test_draft__names_where_numbers_are_missing__are_a_guess_to_match_them(tmp_path: Path) -> None:
+    def drafted(text: str) -> drafts.Draft:
+        return drafts.draft(written(tmp_path, "a.csv", text.encode()), feed="complaints", hidden=["hotline_backlog"])
+
+    def of_community(made: drafts.Draft) -> object:
+        (line,) = (line for line in made.text.splitlines() if line.startswith("  community_id:"))
+        return yaml.safe_load(line)["community_id"]
+
+    made = drafted(NAMED)
+    names = {"name": "小区", "within": "旗县区"}
+    assert of_community(made) == {"column": "小区编号", "match": names}
+    assert any("whether 小区 says who is meant" in question for question in made.questions)
+    assert not {"小区", "旗县区"} & set(yaml.safe_load(made.text).get("ignore", []))
+    without = "\n".join(",".join(line.split(",")[:1] + line.split(",")[2:]) for line in NAMED.splitlines()) + "\n"
+    assert of_community(drafted(without)) == {"match": names}
+    assert of_community(drafted(NAMED.replace("T11,,", "T11,150221C0002,"))) == "小区编号"  # nobody needs the names
+
+
 WIDE = """feed: inspections
 office_zh: 测试
 format: csv

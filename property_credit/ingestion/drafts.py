@@ -73,6 +73,17 @@ SAME_WORDS = {
     **dict.fromkeys(("sum of", "nett", "net ", "invoice", "gross"), ""),
 }
 SOME_DATE = ("date", "day", "time", "日期", "时间", "年月日")
+# headers under which offices write who is meant where the number is missing: what a profile's `match` reads
+MATCHED = {
+    "community_id": {
+        "name": re.compile(r"小区|楼盘|项目名|物业项目|^communit|estate", re.IGNORECASE),
+        "address": re.compile(r"地址|位置|坐落|address", re.IGNORECASE),
+        "street": re.compile(r"街道|镇|苏木|street", re.IGNORECASE),
+        "within": re.compile(r"区县|旗县|县区|^(?:所属|行政)?区(?:域|划)?$|district", re.IGNORECASE),
+    },
+    "uscc": {"name": re.compile(r"企业|公司|单位|物业服务人|户名|enterprise|company|supplier", re.IGNORECASE)},
+}
+CHINESE = re.compile("[\u4e00-\u9fff]")
 NUMBERED = re.compile(r"(?:编号|编码|号码|代码|流水号|单号|序列号|_?id|\bno\.?|number)$", re.IGNORECASE)
 
 
@@ -262,11 +273,21 @@ def _written(export: Export, feed: Feed, is_feed_sure: bool, places: tuple[Place
     for name, place in mapped.items():
         lines.append(f"  {name}: {_text(place.column.header)}  # {place.certainty}: {place.why}")
     signs = [place for place in places if not place.field and _is_sign(place.column)]
-    left = [place.column.header for place in places if not place.field and place not in signs]
+    free = [place.column for place in places if not place.field and place not in signs]
+    matches = _matches(feed, mapped, free)
+    for name, parts in matches.items():
+        lines = [line for line in lines if not line.startswith(f"  {name}: ")]
+        has_number = name in mapped and mapped[name].column.header != parts["name"]
+        said = [f"column: {_text(mapped[name].column.header)}"] if has_number else []
+        said.append(f"match: {{{', '.join(f'{part}: {_text(header)}' for part, header in parts.items())}}}")
+        lines.append(f"  {name}: {{{', '.join(said)}}}  # guess: names are compared with the register of entities")
+        questions.append(f"whether {parts['name']} says who is meant where {name} is missing")
+    read = {header for parts in matches.values() for header in parts.values()}
+    left = [column.header for column in free if column.header not in read]
     if left:
         lines.append(f"ignore: {_flow(left)}  # decide: fields of the feed that they could be?")
         questions.append(f"what {len(left)} columns are that no field is called like")
-    lines += _constants(feed, mapped, questions)
+    lines += _constants(feed, {*mapped, *matches}, questions)
     lines += _dates(feed, mapped, questions)
     lines += _codes(feed, mapped, known, questions)
     lines += _booleans(feed, mapped)
@@ -288,6 +309,37 @@ def _written(export: Export, feed: Feed, is_feed_sure: bool, places: tuple[Place
                 f"  - {{column: {_text(header_of)}, matches: {_text('^' + word + '$')}{total}}}  # sure: a total"
             )
     return Draft(export, feed.name, is_feed_sure, places, "\n".join(lines) + "\n", tuple(questions))
+
+
+def _matches(feed: Feed, mapped: dict[str, Place], free: Sequence[Column]) -> dict[str, dict[str, str]]:
+    """Return by which free columns a missing number could be looked up: field → part of ``match`` → header.
+
+    Where every row of the sample brings the number nobody needs the names.
+    """
+    proposals: dict[str, dict[str, str]] = {}
+    words = [column for column in free if column.kind in ("text", "code", "id") and not NUMBERED.search(column.header)]
+    for name, parts in MATCHED.items():
+        if name in feed.key or name not in {field.name for field in feed.fields}:
+            continue
+        own = mapped[name].column if name in mapped else None
+        is_name = own is not None and _is_named(own) and bool(parts["name"].search(own.header))
+        if own is not None and own.filled == 1 and not is_name:
+            continue
+        headers = {
+            part: column.header
+            for part, pattern in parts.items()
+            for column in reversed([own, *words] if own is not None and is_name else words)  # of several the first
+            if pattern.search(column.header)
+        }
+        if "name" in headers:
+            proposals[name] = headers
+            words = [column for column in words if column.header not in headers.values()]
+    return proposals
+
+
+def _is_named(column: Column) -> bool:
+    """Say whether most values are written in Chinese: names, no numbers."""
+    return sum(bool(CHINESE.search(value)) for value in column.distinct) * 2 > len(column.distinct)
 
 
 def _doubt(export: Export, name: str) -> str:
