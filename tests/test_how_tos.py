@@ -44,6 +44,26 @@ def test_add_a_figure__followed__every_figure_of_every_page_is_computed_again(co
     copy.follow("add-a-figure.md")
 
 
+def test_add_an_indicator__its_blocks__give_a_version_that_loads_and_points_that_add_up(tmp_path):
+    """What takes minutes, grading history under both versions, is left to the long test below."""
+    made = Copy(tmp_path)
+    made.run(next(block.text for block in blocks("add-an-indicator.md") if block.language == "bash"))
+    made.follow("add-an-indicator.md", without=("bash", "console"))
+    added = made.run(
+        f"""{sys.executable} - <<'END'
+from scoring.method import load
+added = load("2027.1").method.indicators["M17"]
+print(added.measure.kind, added.max_points)
+END"""
+    )
+    assert added.split() == ["bands", "1"]
+
+
+@pytest.mark.long
+def test_add_an_indicator__followed__tells_whom_it_moves(copy):
+    copy.follow("add-an-indicator.md")
+
+
 def test_page__a_step_that_no_longer_works__is_red(tmp_path):
     made = Copy(tmp_path)
     (tmp_path / "expectations" / "batch_gate.yml").write_text("suite: other\n", "utf-8")
