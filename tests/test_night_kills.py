@@ -12,6 +12,8 @@ import httpx
 import pytest
 from night_world import state, warehouse, with_offices
 
+from property_credit.ingestion import feeds
+from property_credit.ingestion import profile as profiles
 from property_credit.night.nightly import run_night
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.settings import PROJECT_ROOT
@@ -59,6 +61,24 @@ def test_night__killed_between_and_inside_stages__ends_as_an_unbroken_one(migrat
     homes = [tmp_path / "unbroken", tmp_path / "broken"]
     unbroken = night_of_processes(warehouse(migrated_template, homes[0]), region, homes[0], kills=())
     broken = night_of_processes(warehouse(migrated_template, homes[1]), region, homes[1], kills=KILLS)
+    assert broken[0] == unbroken[0]
+    assert broken[1] == unbroken[1]
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_night__killed_inside_each_register__ends_as_an_unbroken_one(migrated_template, tmp_path):
+    """What refers to a register that came to half waits or comes back: no row of an event is lost for good."""
+    region = tmp_path / "region"
+    simulate(preset="hamlet", seed=16, out=region, through=NIGHT, nights=0, dirt=True)
+    delivered = {profiles.get(folder.name).feed for folder in (region / "landing" / NIGHT.isoformat()).iterdir()}
+    brought = [feed for feed in feeds.REGISTERS if feed in delivered]
+    assert len(brought) >= 20
+    kills = [(f"inside {feed}", None, f"raw.{feed} in share mode") for feed in brought]
+    homes = [tmp_path / "unbroken", tmp_path / "broken"]
+    unbroken = night_of_processes(warehouse(migrated_template, homes[0]), region, homes[0], kills=())
+    broken = night_of_processes(warehouse(migrated_template, homes[1]), region, homes[1], kills=kills)
     assert broken[0] == unbroken[0]
     assert broken[1] == unbroken[1]
 
