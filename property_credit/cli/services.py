@@ -100,10 +100,10 @@ def services(ports: Ports, *, with_scheduler: bool) -> list[Service]:
     running.append(Service("api", command, "读取接口 read API", ports.api, "pc_api"))
     is_made = (settings.data_dir / "sandbox-tenant" / "access.json").exists()
     if is_made and (settings.warehouse_url is None or settings.sandbox_warehouse_url):
-        own = ("SANDBOX_WAREHOUSE_URL", "WAREHOUSE_ROLES_PASSWORD", "PC_API_PASSWORD")
+        credentials = ("SANDBOX_WAREHOUSE_URL", "WAREHOUSE_ROLES_PASSWORD", "PC_API_PASSWORD")
         command = (python, "-m", "simulation.sandbox_tenant", "--port", str(ports.tenant))
         running.append(
-            Service("tenant", command, "沙箱租户 sandbox tenant (invented grades)", ports.tenant, secrets=own)
+            Service("tenant", command, "沙箱租户 sandbox tenant (invented grades)", ports.tenant, secrets=credentials)
         )
     command = (python, "-m", "property_credit.scorecards.service", "--port", str(ports.pages))
     running.append(Service("pages", command, "页面 pages", ports.pages, "pc_pages", ("PAGES_SESSION_SECRET",)))

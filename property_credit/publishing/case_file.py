@@ -82,7 +82,8 @@ def certificate(connection: Connection, uscc: str, as_of: date) -> dict[str, Any
         leaves = cursor.execute(_OWN_LEAVES, (uscc, head["tree_size"])).fetchall()
     tree = merkle.PublishedTree(row[0] for row in connection.execute(_LEAVES, (head["tree_size"],)))
     histories = connection.execute(log.HISTORIES, {"tree_size": head["tree_size"]}).fetchall()
-    own = json.loads(dict(histories).get(uscc, "[]"))
+    by_enterprise: dict[str, str] = dict(histories)
+    own = json.loads(by_enterprise.get(uscc, "[]"))
     proof = log.map_of(histories).prove(prefix_map.key_of(uscc))
     rows = {(uscc, row["version_no"]): row for row in leaves}
     return log.certificate_file(as_of, {uscc: (own, proof)}, rows, head, tree, keys(connection))

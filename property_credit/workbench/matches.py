@@ -86,7 +86,7 @@ def listed(
         given = {"mention": mention, "kind": kind if kind in KINDS else None, "most": MOST}
         rows = cursor.execute(OPEN, given).fetchall()
     entities = sorted({one["entity_id"] for row in rows for one in row["candidates"]})
-    numbers = dict(connection.execute(NUMBERS, (entities,)).fetchall())
+    numbers: dict[str, str] = dict(connection.execute(NUMBERS, (entities,)).fetchall())
     homes = accounts.homes_of(connection, [one for one in numbers.values() if len(one) == 18])
     is_top = areas.parents.get(account.area_code or "", "") is None
     shown = []
