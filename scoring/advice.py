@@ -23,8 +23,8 @@ from scoring.schema import Grade, Indicator, Method
 
 FROM_EDITION = 2  # runs of earlier rules are replayed without advice
 SPARE_FROM_EDITION = 5  # runs of earlier rules aimed at the minimum itself
-# points above a minimum that advice aims at: nine firms in ten that go on as before lose less by the day it states
-# (tests/test_scoring_advice_followed.py); a pillar has half the points, and half of it
+# points above a minimum that advice aims at: of simulated firms that go on as before one in ten loses 5.4 points in a
+# year. A pillar has half the points, and half of it. tests/test_scoring_advice_followed.py measures who gets there
 SPARE = Decimal("5")
 LEAST_EXPOSURE = 5  # things counted below which an enterprise says nothing about what can be reached
 BEST_QUARTER = 0.75

@@ -29,6 +29,7 @@ from property_credit.warehouse import own_words
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.settings import get_settings
 from property_credit.workbench import acts, attachments, desk, replies
+from property_credit.workbench.rights import Place
 
 NEXT = date(2026, 11, 1)
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -208,6 +209,18 @@ def test_form__sent_twice__is_one_act(world, clients, tokens):
     )
     assert third.status_code == 409 and "已经提交过" in third.text
     assert acts_of(number) == ["file", "supplement"]
+
+
+def test_act__what_follows_in_its_transaction_fails__is_not_there(world):
+    number = make_case(world, "filed")
+    supplement = {"reason": "补充一份材料"}
+    place = Place(world.uscc, world.district)
+    with pytest.raises(ZeroDivisionError), connect("pc_workbench") as connection:
+        acts.record(
+            connection, "企业甲", acts.Act("objection", number, 1, "supplement", supplement, str(uuid.uuid4()), place)
+        )
+        raise ZeroDivisionError
+    assert acts_of(number) == ["file"]
 
 
 def test_two_officers_at_once__the_second_is_told_and_nothing_of_it_is_kept(world, clients, tokens):

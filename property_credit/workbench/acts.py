@@ -67,12 +67,13 @@ def record(connection: psycopg.Connection, account_name: str, act: Act) -> int:
         form = uuid.UUID(act.form_id)
     except ValueError as error:
         raise WorkbenchError("表单已失效，请刷新页面后重试。") from error
+    day = office_day(connection)  # also begins the caller's transaction: the block below is a savepoint in it
     try:
         with connection.transaction():
             row = connection.execute(
                 INSERT,
                 {
-                    "day": office_day(connection), "account": account_name, "kind": act.kind,
+                    "day": day, "account": account_name, "kind": act.kind,
                     "subject": act.subject_id, "version": act.follows + 1, "act": act.code, "uscc": act.place.uscc,
                     "area": act.place.area_code, "community": act.place.community_id, "details": Jsonb(act.details),
                     "form": form,
