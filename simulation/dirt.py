@@ -165,11 +165,8 @@ _PLAN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("unknown_word", "origin_code", "CODE_UNKNOWN"),
         ("impossible_date", "received_on", "TYPE_INVALID_DATE"),
     ),
-    "baotou_contract_terms": (
-        ("unknown_word", "template_code", "CODE_UNKNOWN"),
-        ("bad_number", "fee_per_m2", "TYPE_INVALID_NUMBER"),
-    ),
-    "baotou_contract_items": (("unknown_word", "item_code", "CODE_UNKNOWN"),),
+    "baotou_contract_terms": (("bad_number", "fee_per_m2", "TYPE_INVALID_NUMBER"),),
+    "baotou_contract_items": (("bad_number", "fee_per_m2", "TYPE_INVALID_NUMBER"),),
     "baotou_joint_meetings": (("impossible_date", "established_on", "TYPE_INVALID_DATE"),),
     "baotou_tender_bids": (
         ("check_digit", "uscc", "USCC_CHECK_DIGIT"),

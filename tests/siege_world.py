@@ -29,10 +29,15 @@ DAY = date(2026, 10, 31)
 MARK = "密语"  # stands in every personal text: no message may quote it
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 PLACES = ("150203", "1502", "150203001", "150203001001", "2026-10", "2026Q3", "0472-1234567")
-EXCLUDED = {"contacts": ("area_code",)}  # fields that another one shuts out: a desk is an office's or an enterprise's
+EXCLUDED = {  # fields that others shut out: a desk is an office's or a firm's; parts add up; nothing owed, no reasons
+    "contacts": ("area_code",),
+    "tender_bids": ("credit_score",),
+    "fee_collections": tuple(f"unpaid_{why}_amount" for why in ("service", "quality", "vacant", "hardship", "other")),
+}
 NEEDS_MORE = ("entered",)  # a code with which other fields must be empty
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "utf-16")
 COMMUNITIES = [f"SC{number:03d}" for number in range(20)]
+CONTRACTS, TENDERS = ([f"S{letter}{number:03d}" for number in range(20)] for letter in "KT")
 REFUSED, SAME, ANY = "refused", "same", "any"  # what an odd cell may do: never in, in as it was, or in some way told
 DAMAGE = (
     "cut short",
@@ -56,6 +61,7 @@ def credit_codes(count):
 
 
 ENTERPRISES = credit_codes(20)
+REGISTERED = {"communities": COMMUNITIES, "enterprises": ENTERPRISES, "contracts": CONTRACTS, "tenders": TENDERS}
 
 
 @dataclass
@@ -88,7 +94,7 @@ class World:
             self.damage = self.random.choice(DAMAGE)
 
     def _takes(self, one):
-        is_plain = not one.references or one.references in ("communities", "enterprises")
+        is_plain = not one.references or one.references in REGISTERED
         if one.name in EXCLUDED.get(self.feed.name, ()):
             return False
         return one.name != "repeat_of_id" and not one.name.startswith("same_matter") and is_plain
@@ -101,6 +107,8 @@ class World:
         """Return a good value; days and counts of a row are equal, so that none is before or more than another."""
         if one.references == "communities" or (one.name == "community_id" and one.name not in self.feed.key):
             return COMMUNITIES[number % len(COMMUNITIES)]
+        if one.references in ("contracts", "tenders"):
+            return REGISTERED[one.references][number % 20]
         if one.type == "uscc":
             return ENTERPRISES[(number + one.name.startswith("other")) % len(ENTERPRISES)]
         if one.pattern:
@@ -224,7 +232,7 @@ def prepare():
     """Put the registers that worlds refer to into raw."""
     came = {"batch_id": "siege", "known_on": "2026-01-01", "received_at": "2026-01-01", "row_hash": 1}
     with connect() as owner:
-        for name, keys in (("communities", COMMUNITIES), ("enterprises", ENTERPRISES)):
+        for name, keys in REGISTERED.items():
             world = World(0, feed_name=name)
             for number, key in enumerate(keys):
                 row = world._row(number) | {world.feed.key[0]: key} | came | {"row_number": number}
