@@ -11,7 +11,7 @@ from property_credit.cli import output
 from property_credit.cli.output import Format, Output, console, errors_for_people, print_rows
 
 SHOWN = 10  # wrong and missing alerts that a message names
-alerts_app = typer.Typer(help="资金与退出预警 · alerts on money and exits.", no_args_is_help=True)
+alerts_app = typer.Typer(help="预警 · alerts on money, exits, tenders, contracts and disputes.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
