@@ -244,7 +244,11 @@ def raise_late(connection: psycopg.Connection) -> int:
 
     Return how many notices are new.
     """
-    tree, today, count = areas.read(connection), acts.office_day(connection), 0
+    try:
+        tree = areas.read(connection)
+    except WorkbenchError:  # before the first night nobody has a case
+        return 0
+    today, count = acts.office_day(connection), 0
     officers = _officers(connection)
     for kind in get_args(cases.Kind):
         for case in cases.all_open(connection, kind, today):
