@@ -85,12 +85,12 @@ def _planted(
 
 
 def _menu(terms: pl.DataFrame, level: list[str], has_lift: np.ndarray, rng: np.random.Generator) -> Table:
-    """Return the services of each contract: their fees add up to the contract's; some are charged beside it."""
+    """Return the services of each contract: their fees add up to its own but for fen; some are charged beside it."""
     rows: list[tuple[str, str, str, str, float, bool]] = []
     for place, (contract_id, fee, case) in enumerate(terms.select("contract_id", "fee_per_m2", "_case").iter_rows()):
         shares = dict(_ITEMS) | ({"lift": 0.18} if has_lift[place] else {})
         whole = sum(shares.values())
-        lines = [(item, round(fee * share / whole, 3), False) for item, share in shares.items()]
+        lines = [(item, round(fee * share / whole, 2), False) for item, share in shares.items()]
         if case == "item_charged_twice":
             lines.append(("cleaning", 0.2, True))
         elif case == "one_more_item" or rng.random() < 0.15:
