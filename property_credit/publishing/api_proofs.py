@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse, Response
 from property_credit.publishing import certificate_pdf, examples, log, problems
 from property_credit.publishing.access import GRADES, Caller, outside_scope
 from property_credit.publishing.api_lists import NEWEST_HEAD, histories
+from property_credit.publishing.bulk import MEDIA_TYPES
 from property_credit.publishing.merkle import PublishedTree
 from property_credit.publishing.models import Certificate
 from property_credit.publishing.parameters import bad, check_names
@@ -265,9 +266,18 @@ def _no_tile(path: str) -> ProblemError:
 
 
 def _plain(
-    operation: str, summary: str, description: str, media_type: str, statuses: tuple[int, ...], **more: Any
+    operation: str,
+    summary: str,
+    description: str,
+    content: dict[str, Any],
+    statuses: tuple[int, ...],
+    others: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Return the OpenAPI description of an address that answers without JSON."""
+    """Return the OpenAPI description of an address that answers without JSON.
+
+    ``content``: by media type; ``statuses``: of problem documents; ``others``: answers that are neither.
+    """
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         "get": {
@@ -275,7 +285,8 @@ def _plain(
             "summary": summary,
             "description": description,
             "responses": {
-                "200": {"description": "OK", "content": {media_type: {"schema": {"type": "string"}}}},
+                "200": {"description": "OK", "content": content},
+                **(others or {}),
                 **{
                     str(status): {"description": "Problem", "content": {problems.MEDIA_TYPE: problem}}
                     for status in statuses
@@ -286,12 +297,13 @@ def _plain(
     }
 
 
+_TEXT, _BYTES = {"schema": {"type": "string"}}, {"schema": {"type": "string", "format": "binary"}}
 PLAIN_PATHS = {
     "/v1/log/checkpoint": _plain(
         "get_checkpoint",
         "检查点",
         "The newest head of the log as a C2SP note with its cosignatures; open to everybody.",
-        "text/plain",
+        {"text/plain": _TEXT},
         (404, 422, 503),
         parameters=[{"name": "cosigned", "in": "query", "required": False, "schema": {"type": "string", "enum": ["1"]},
                      "description": "1: the newest that a witness cosigned."}],
@@ -300,19 +312,25 @@ PLAIN_PATHS = {
         "get_file",
         "名单文件",
         "A file of a list, as its manifest names it. Range and If-Range resume a download; ETag is its SHA-256.",
-        "application/octet-stream",
+        dict.fromkeys(MEDIA_TYPES, _BYTES),
         (401, 403, 404, 416, 422, 429, 503),
+        {"206": {"description": "The range asked for.", "content": dict.fromkeys(MEDIA_TYPES, _BYTES)},
+         "304": {"description": "The file that If-None-Match names."}},
         security=[{"apiKey": []}],
-        parameters=[{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                    for name in ("period", "name")],
+        parameters=[*({"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "example": example}
+                      for name, example in (("period", "2026-Q4"), ("name", "2026-Q4.csv"))),
+                    *({"name": name, "in": "header", "schema": {"type": "string"}, "description": said}
+                      for name, said in (("Range", "One range: `bytes=1000-`."),
+                                         ("If-Range", "The ETag of the part that is there: another file comes whole."),
+                                         ("If-None-Match", "The ETag of the file that is there.")))],
     ),
     "/v1/log/tile/{path}": _plain(
         "get_tile",
         "日志分块",
         "A tile of hashes (`0/000`, `0/x001/067.p/8`) or a bundle of entries (`entries/000`) as c2sp.org/tlog-tiles.",
-        "application/octet-stream",
+        {"application/octet-stream": _BYTES},
         (401, 403, 404, 422, 429, 503),
         security=[{"apiKey": []}],
-        parameters=[{"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}],
+        parameters=[{"name": "path", "in": "path", "required": True, "schema": {"type": "string"}, "example": "0/000"}],
     ),
 }  # fmt: skip

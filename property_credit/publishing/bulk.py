@@ -16,6 +16,7 @@ import polars as pl
 from property_credit.publishing.roots import canonical
 
 MANIFEST_FORMAT = "property-credit-manifest/1"
+MEDIA_TYPES = JSON_LINES, CSV, PARQUET = "application/jsonl", "text/csv", "application/vnd.apache.parquet"
 _SCHEMA = {
     "uscc": pl.String,
     "enterprise_name": pl.String,
@@ -59,9 +60,9 @@ def files_of(list_id: str, entries: Sequence[Mapping[str, Any]], lines: Sequence
     frame.write_csv(csv, include_bom=True)  # spreadsheets read Chinese by the mark
     frame.write_parquet(parquet, compression="zstd")
     return [
-        BulkFile(f"{list_id}.jsonl", "application/jsonl", b"".join(line + b"\n" for line in lines)),
-        BulkFile(f"{list_id}.csv", "text/csv", csv.getvalue()),
-        BulkFile(f"{list_id}.parquet", "application/vnd.apache.parquet", parquet.getvalue()),
+        BulkFile(f"{list_id}.jsonl", JSON_LINES, b"".join(line + b"\n" for line in lines)),
+        BulkFile(f"{list_id}.csv", CSV, csv.getvalue()),
+        BulkFile(f"{list_id}.parquet", PARQUET, parquet.getvalue()),
     ]
 
 
