@@ -3,9 +3,12 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grade_rows import add_run, by_veto, uscc
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
 from property_credit.publishing import log, merkle, service, signing
+from property_credit.publishing.content import ENTRY_FIELDS
 from property_credit.publishing.errors import PublishingError
 from property_credit.publishing.publish import publish
 from property_credit.publishing.verify import UnreadableError, VerificationError, verify_file
@@ -288,3 +292,23 @@ def test_verify__public_key_that_is_none__says_so(keys, tmp_path):
     (tmp_path / "torn.pem").write_text("-----BEGIN PUBLIC KEY-----")
     with pytest.raises(UnreadableError, match="no public key"):
         verify_file(path, tmp_path / "torn.pem")
+
+
+def test_make__document_of_a_quarter__is_canonical_and_its_lines_are_the_leaves():
+    row = dict.fromkeys(ENTRY_FIELDS, "") | {"valid_from": NIGHT, "is_correction": False, "reasons": []}
+    given_rows = [
+        row | {"enterprise_name": name, "version_no": 1} for name in ('"entries":[]', "甲", '\\"entries\\":[]')
+    ]
+    about = {"kind": "quarter", "list_id": '"entries":[]', "as_of": "2026-10-01"}
+    tree = merkle.PublishedTree([b"\x01" * 32])
+    made = log.make(about, given_rows, tree)
+    document = json.loads(made.document)
+    assert made.document == rfc8785.dumps(document)
+    assert [entry["enterprise_name"] for entry in document["entries"]] == [one["enterprise_name"] for one in given_rows]
+    assert [merkle.leaf_hash(line) for line in made.files[0].content.splitlines()] == made.leaf_hashes
+    assert document["tree"]["first_leaf"] == 1 and document["tree"]["root"] == tree.root().hex()
+
+
+def test_verify__as_a_command__does_not_load_what_makes_tables():
+    said = "import sys, property_credit.publishing.verify; sys.exit('polars' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0

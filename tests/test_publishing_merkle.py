@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,14 @@ from property_credit.publishing.merkle import (
     check_consistency,
     check_inclusion,
     leaf_hash,
+)
+from property_credit.publishing.roots import canonical
+
+_SCALARS = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_SCALARS |= st.integers() | st.sampled_from(['\x7f\u2028\u2029\b\x00"\\/é𝒳', 2**53, -(2**53), 1e21, 1e-7, -0.0])
+_KEYS = st.text(max_size=3) | st.sampled_from(["\ue000", "𝒳", "\ufb33", "a", "A"])
+DOCUMENTS = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4)
 )
 
 # the reference vectors of certificate transparency (RFC 6962, whose tree RFC 9162 keeps): eight leaves
@@ -43,6 +52,17 @@ TREE = PublishedTree(leaf_hash(entry) for entry in ENTRIES)
 
 def path(*names: str) -> dict[str, list[str]]:
     return {"path": [NODES[name] for name in names]}
+
+
+@given(document=DOCUMENTS)
+def test_canonical__whatever_is_signed__is_as_rfc_8785_writes_it(document):
+    try:
+        expected = rfc8785.dumps(document)
+    except ValueError:  # a number that no reader of JSON keeps, or half a character
+        with pytest.raises(ValueError):
+            canonical(document)
+    else:
+        assert canonical(document) == expected
 
 
 def test_tree__published_vectors__has_their_roots_and_nodes():

@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import polars as pl
-
 from property_credit.publishing.roots import canonical
 
 MANIFEST_FORMAT = "property-credit-manifest/1"
 MEDIA_TYPES = JSON_LINES, CSV, PARQUET = "application/jsonl", "text/csv", "application/vnd.apache.parquet"
-_SCHEMA = {
-    "uscc": pl.String,
-    "enterprise_name": pl.String,
-    "grade": pl.String,
-    "status_code": pl.String,
-    "method_version": pl.String,
-    "valid_from": pl.Date,
-    "version_no": pl.Int32,
-    "is_correction": pl.Boolean,
-    "reasons": pl.String,  # codes, with a semicolon between
+# the columns of the tables; reasons are codes with a semicolon between
+_TYPES = {
+    "uscc": "String",
+    "enterprise_name": "String",
+    "grade": "String",
+    "status_code": "String",
+    "method_version": "String",
+    "valid_from": "Date",
+    "version_no": "Int32",
+    "is_correction": "Boolean",
+    "reasons": "String",
 }
 
 
@@ -52,10 +51,12 @@ def files_of(list_id: str, entries: Sequence[Mapping[str, Any]], lines: Sequence
         entries: its entries in their order.
         lines: the canonical bytes of each entry.
     """
-    columns: dict[str, list[Any]] = {name: [entry[name] for entry in entries] for name in _SCHEMA}
+    import polars as pl  # half of the time that `verify` starts in, which only reads what a manifest is
+
+    columns: dict[str, list[Any]] = {name: [entry[name] for entry in entries] for name in _TYPES}
     columns["valid_from"] = [date.fromisoformat(day) for day in columns["valid_from"]]
     columns["reasons"] = [";".join(codes) for codes in columns["reasons"]]
-    frame = pl.DataFrame(columns, schema=_SCHEMA)
+    frame = pl.DataFrame(columns, schema={name: getattr(pl, kind) for name, kind in _TYPES.items()})
     csv, parquet = io.BytesIO(), io.BytesIO()
     frame.write_csv(csv, include_bom=True)  # spreadsheets read Chinese by the mark
     frame.write_parquet(parquet, compression="zstd")

@@ -122,20 +122,6 @@ def _append(
     kind: str,
     rows: list[dict[str, Any]],
 ) -> None:
-    first = len(tree)
-    frontier = tree.frontier(first)
-    entries = [
-        {
-            **{name: row[name] for name in ENTRY_FIELDS},
-            "valid_from": row["valid_from"].isoformat(),
-            "reasons": row["reasons"],
-        }
-        for row in rows
-    ]
-    contents = [canonical(entry) for entry in entries]
-    for content in contents:
-        tree.append(merkle.leaf_hash(content))
-    size, root = len(tree), tree.root().hex()
     about: dict[str, Any] = {
         "list_id": list_id,
         "publication_id": publication["publication_id"],
@@ -144,33 +130,23 @@ def _append(
     }
     if connection.execute("select 1 from publishing.invented").fetchone():
         about["is_invented"] = True  # in the signed bytes of documents and heads of a sandbox tenant, and nowhere else
-    document = canonical(
-        {
-            "format": LIST_FORMAT,
-            "kind": kind,
-            **about,
-            "method_version": publication["method_version"],
-            "tree": {"hash": "sha256", "first_leaf": first, "frontier": frontier, "size": size, "root": root},
-            "entries": entries,
-        }
-    )
+    first = len(tree)
+    made = make({"kind": kind, **about, "method_version": publication["method_version"]}, rows, tree)
+    size, root, document, manifest = len(tree), tree.root().hex(), made.document, made.manifest
     with (
         connection.cursor() as cursor,
         cursor.copy(
             "copy publishing.log_leaves (leaf_index, list_id, uscc, version_no, entry, leaf_hash) from stdin"
         ) as copy,
     ):
-        for number, (row, content) in enumerate(zip(rows, contents, strict=True), start=first + 1):
-            copy.write_row(
-                (number, list_id, row["uscc"], row["version_no"], content.decode(), merkle.leaf_hash(content))
-            )
-    files = bulk.files_of(list_id, entries, contents) if kind == "quarter" else []
-    manifest = bulk.manifest_of(list_id, about["as_of"], len(entries), files) if files else None
+        leaves = zip(rows, made.lines, made.leaf_hashes, strict=True)
+        for number, (row, line, leaf_hash) in enumerate(leaves, start=first + 1):
+            copy.write_row((number, list_id, row["uscc"], row["version_no"], line.decode(), leaf_hash))
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into publishing.bulk_files (list_id, name, media_type, sha256, content) "
             "values (%s, %s, %s, %s, %s)",
-            [(list_id, one.name, one.media_type, one.sha256, one.content) for one in files],
+            [(list_id, one.name, one.media_type, one.sha256, one.content) for one in made.files],
         )
     entry_map = map_of(connection.execute(HISTORIES, {"tree_size": size}).fetchall())
     published_at, map_root = arrival(), entry_map.root.hex()
@@ -210,6 +186,50 @@ def _append(
             manifest and manifest.decode(),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A document before it is signed: its bytes, its entries' bytes and leaf hashes; of a quarter its files as well."""
+
+    document: bytes
+    lines: list[bytes]
+    leaf_hashes: list[bytes]
+    files: list[bulk.BulkFile]
+    manifest: bytes | None
+
+
+def make(about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], tree: merkle.PublishedTree) -> Made:
+    """Return a document of some grade versions, and append its leaves to ``tree``.
+
+    Args:
+        about: the document's ``kind`` (a quarter's list gets files), ``list_id``, days and method.
+        rows: the versions with ``ENTRY_FIELDS``, ``valid_from`` a date, and the codes of their ``reasons``.
+        tree: the log so far.
+    """
+    first = len(tree)
+    frontier = tree.frontier(first)
+    entries = [
+        {
+            **{name: row[name] for name in ENTRY_FIELDS},
+            "valid_from": row["valid_from"].isoformat(),
+            "reasons": row["reasons"],
+        }
+        for row in rows
+    ]
+    lines = [canonical(entry) for entry in entries]
+    leaf_hashes = [merkle.leaf_hash(line) for line in lines]
+    for leaf_hash in leaf_hashes:
+        tree.append(leaf_hash)
+    grown = {"hash": "sha256", "first_leaf": first, "frontier": frontier, "size": len(tree), "root": tree.root().hex()}
+    frame = canonical({"format": LIST_FORMAT, **about, "tree": grown, "entries": []})
+    place = b'"entries":[]'  # in a text its quotes would have backslashes
+    document = frame.replace(place, place[:-1] + b",".join(lines) + b"]")
+    if about["kind"] != "quarter":
+        return Made(document, lines, leaf_hashes, [], None)
+    files = bulk.files_of(about["list_id"], entries, lines)
+    manifest = bulk.manifest_of(about["list_id"], about["as_of"], len(entries), files)
+    return Made(document, lines, leaf_hashes, files, manifest)
 
 
 def map_of(histories: Iterable[tuple[str, str]]) -> prefix_map.PrefixMap:
