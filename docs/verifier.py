@@ -1,9 +1,7 @@
 """Check a published file of the credit log with the standard library and openssl alone: python verifier.py FILE KEY.pem
 
 FILE is what /v1/lists/…, /v1/log/inclusion/…, /v1/log/consistency or /v1/…certificate… answered.
-It shares no code with the project and follows format.md. Exit 0 and what was proved, or exit 1 and why not.
-"""
-
+It shares no code with the project and follows format.md. Exit 0 and what was proved, or exit 1 and why not."""
 import base64
 import hashlib
 import json
@@ -11,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from datetime import date
-
 
 def sha(data):
     return hashlib.sha256(data).digest()
@@ -120,7 +117,11 @@ def check(content, pem):
         size += len(document["entries"])
         need(root.hex() == head["root"] and head["tree_size"] == size, "the entries give another root")
         return f"{document['list_id']}: {len(document['entries'])} entries, signed and in the log"
-    said, day = [], content.get("as_of") and date.fromisoformat(content["as_of"]).isoformat()
+    said, day = [], "enterprises" in content and date.fromisoformat(content["as_of"]).isoformat()
+    if day:  # what is published after this head binds from its day on, or later
+        need(content["enterprises"], "the certificate names no enterprise")
+        need(day <= head["as_of"], f"it is for {day}, and its log reaches to {head['as_of']}: fetch it again")
+        said.append(f"on {day}" + (" (a correction of that day may follow)" if day == head["as_of"] else ""))
     for item in content.get("enterprises", [content]):
         uscc, entry = item["uscc"] if "uscc" in item else item["entry"]["uscc"], item["entry"]
         mapped(uscc, item["history"], item["map_proof"], head["map_root"])

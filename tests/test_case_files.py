@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,10 +14,12 @@ from workbench_world import make_case, owner_sees, send, token_of, world_of
 from property_credit.cli.main import app
 from property_credit.night import case_files
 from property_credit.publishing import case_file, signing
+from property_credit.publishing.errors import PublishingError
 from property_credit.publishing.roots import canonical
 from property_credit.publishing.verify import VerificationError, verify_file
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.settings import get_settings
+from property_credit.workbench import case_files as asked_for
 
 DAY = NIGHT + timedelta(days=1)
 PHONE = "13904720001"
@@ -208,16 +210,19 @@ def test_button__of_every_account__asks_for_what_is_its_own_and_fetches_it(world
     allowed = {"企业甲", "旗县甲", "旗县乙", "旗县丙", "盟市", "自治区"}
     clients = {name: world.signed_in(name) for name in world.secrets}
     numbers = {}
-    for offset, (name, client) in enumerate(clients.items()):
-        day = (DAY + timedelta(days=offset)).isoformat()  # the same day is being made already
-        answer = send(client, "/case-files", {"uscc": world.uscc, "as_of": day}, token=token_of(client))
+    asking = {"uscc": world.uscc, "as_of": DAY.isoformat()}
+    for name, client in clients.items():
+        answer = send(client, "/case-files", asking, token=token_of(client))
         if name in allowed:
             assert answer.status_code == 303, (name, answer.text)
             numbers[name] = owner_sees(
                 "select subject_id from workbench.acts where subject_kind = 'case_file' and account_name = %s", name
             )[0][0]
-            again = send(client, "/case-files", {"uscc": world.uscc, "as_of": day})
+            again = send(client, "/case-files", asking)
             assert again.status_code == 409 and "正在制作" in again.text
+            assert "制作中" in client.get("/case-files").text
+            assert client.get(f"/case-files/{numbers[name]}").status_code == 404
+            assert case_files.make_requested(replays=False)[numbers[name]] == "made"
         else:
             mine = name == "企业乙"  # an enterprise asks for its own, whatever the form says
             assert answer.status_code in ((303,) if mine else (403, 404)), name
@@ -226,10 +231,7 @@ def test_button__of_every_account__asks_for_what_is_its_own_and_fetches_it(world
     )
     assert asked == [(world.other_uscc,)]
     number = numbers["企业甲"]
-    assert "制作中" in clients["企业甲"].get("/case-files").text
-    assert clients["企业甲"].get(f"/case-files/{number}").status_code == 404
-    outcomes = case_files.make_requested(replays=False)
-    assert set(outcomes.values()) == {"made"} and number in outcomes
+    case_files.make_requested(replays=False)
     assert case_files.make_requested(replays=False) == {}, "each request is answered one time"
     for name, client in clients.items():
         fetched, page = client.get(f"/case-files/{number}"), client.get("/case-files")
@@ -243,18 +245,23 @@ def test_button__of_every_account__asks_for_what_is_its_own_and_fetches_it(world
             assert fetched.status_code in (403, 404) and number not in page.text, name
 
 
-def test_button__wrong_day_foreign_form_or_too_many__is_refused(world):
+def test_button__wrong_day_foreign_form_or_too_many__is_refused(world, monkeypatch):
     client = world.signed_in("旗县甲")
     for day in ("2020-01-01", "gestern", ""):
         assert send(client, "/case-files", {"uscc": world.uscc, "as_of": day}).status_code == 400
     assert send(client, "/case-files", {"uscc": world.other_uscc, "as_of": str(DAY)}).status_code == 404
     assert send(client, "/case-files", {"uscc": world.uscc, "as_of": str(DAY)}, token="foreign").status_code == 400
-    answers = [
-        send(client, "/case-files", {"uscc": world.uscc, "as_of": str(DAY + timedelta(days=100 + n))}).status_code
-        for n in range(10)
-    ]
-    assert answers[0] == 303 and answers[-1] == 409
-    assert isinstance(DAY, date)
+    late = send(client, "/case-files", {"uscc": world.uscc, "as_of": str(DAY + timedelta(days=1))})
+    assert late.status_code == 400 and f"公开日志只到 {DAY}" in late.text  # nothing is proved of a day to come
+    with pytest.raises(PublishingError, match=f"reaches to {DAY}"):
+        case_files.make(world.uscc, DAY + timedelta(days=1), replays=False)
+    so_far = "select count(*) from workbench.acts where subject_kind = 'case_file' and account_name = %s"
+    most = owner_sees(so_far, "旗县甲")[0][0] + 1
+    monkeypatch.setattr(asked_for, "MOST_A_DAY", most)
+    assert send(client, "/case-files", {"uscc": world.uscc, "as_of": str(DAY)}).status_code == 303
+    case_files.make_requested(replays=False)
+    again = send(client, "/case-files", {"uscc": world.uscc, "as_of": str(DAY)})
+    assert again.status_code == 409 and f"最多申请 {most} 份" in again.text
 
 
 @pytest.mark.long

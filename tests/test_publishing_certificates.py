@@ -93,8 +93,20 @@ def test_certificate__of_a_day__says_what_was_in_force_and_what_it_replaces(ask,
     before = certificate(ask, as_of="2026-10-30")
     assert before["enterprises"][0]["entry"] is None
     assert "had no published grade on 2026-10-30" in verify_file(saved(tmp_path, before), key_file).said_en
-    newest = verify_file(saved(tmp_path, certificate(ask, as_of="2026-11-09")), key_file)
-    assert "published later may bind" in newest.remarks[-1][1]
+    newest = certificate(ask, as_of="2026-11-03")  # the last publication binds from this day on
+    assert "published later may bind" in verify_file(saved(tmp_path, newest), key_file).remarks[-1][1]
+    assert "a correction of that day may follow" in by_stranger(saved(tmp_path, newest), key_file).stdout
+
+
+def test_certificate__of_a_day_that_the_log_does_not_reach__is_not_given(ask, key_file):
+    """Six nights are behind: what they will publish for 9 November is not known, so nothing is proved of that day."""
+    codes = {"codes": A}
+    for path, more in ((f"/v1/grades/{A}/certificate", {}), ("/v1/certificates", codes)):
+        refused = ask(path, params={**more, "as_of": "2026-11-04"})
+        assert refused.status_code == 503 and refused.json()["type"].endswith(":no-proof-yet")
+        assert "as_of=2026-11-03" in refused.json()["detail"] and refused.headers["retry-after"]
+        assert ask(path, params=more).json()["as_of"] == "2026-11-03"
+    assert ask(f"/v1/grades/{A}", params={"as_of": "2026-11-09"}).json()["grade"]["grade"] == "B"
 
 
 def test_certificate__enterprise_that_was_never_published__is_proved_absent(ask, key_file, tmp_path):
@@ -195,8 +207,11 @@ def resigned(content: dict, key: Ed25519PrivateKey, part: str = "tree_head") -> 
     return content
 
 
-def forged_certificates(content: dict, other: dict, absent: dict):
-    """Every way to let a certificate say something else: name → changed file."""
+def forged_certificates(content: dict, other: dict, absent: dict, stale: dict):
+    """Every way to let a certificate say something else: name → changed file.
+
+    ``stale``: what a certificate of the first night says, given out for a day after the veto.
+    """
 
     def changed(change):
         forged = copy.deepcopy(content)
@@ -211,6 +226,8 @@ def forged_certificates(content: dict, other: dict, absent: dict):
     yield "another first day", changed(lambda f, i: i["entry"].update(valid_from="2026-01-01"))
     yield "another number", changed(lambda f, i: i["entry"].update(version_no=2))
     yield "a later day", changed(lambda f, i: f.update(as_of="2026-11-05"))
+    yield "a day after its log ends", stale
+    yield "nobody", changed(lambda f, i: f.update(enterprises=[]))
     yield "an earlier day", changed(lambda f, i: f.update(as_of="2026-10-01"))
     yield "another enterprise", changed(lambda f, i: i.update(uscc=B))
     yield "another's entry", changed(lambda f, i: i.update(entry=other["enterprises"][0]["entry"]))
@@ -265,8 +282,21 @@ def forged_certificates(content: dict, other: dict, absent: dict):
 
 def test_certificate__forged__is_refused_with_a_reason_by_both_verifiers(ask, key_file, tmp_path):
     content, other, absent = certificate(ask), certificate(ask, B), certificate(ask, NOBODY)
+    first = ask("/v1/lists/publication-1").json()
+    with connect("pc_api") as connection:
+        histories = connection.execute(log.HISTORIES, {"tree_size": first["tree_head"]["head"]["tree_size"]}).fetchall()
+    stale, item = copy.deepcopy(content) | {"tree_head": first["tree_head"]}, content["enterprises"][0]
+    tree = merkle.PublishedTree(merkle.leaf_hash(roots.canonical(one)) for one in first["document"]["entries"])
+    map_proof = log.map_of(histories).prove(prefix_map.key_of(A))
+    stale["enterprises"] = [
+        item | {"history": item["history"][:1], "map_proof": map_proof, "proof": tree.prove_inclusion(1)}
+    ]
+    assert (
+        verify_file(saved(tmp_path, stale), key_file) and by_stranger(saved(tmp_path, stale), key_file).returncode == 0
+    )
+    stale["as_of"] = "2026-11-05"
     count = 0
-    for name, forged in forged_certificates(content, other, absent):
+    for name, forged in forged_certificates(content, other, absent, stale):
         path = saved(tmp_path, forged)
         with pytest.raises((VerificationError, UnreadableError)) as refused:
             print(name, verify_file(path, key_file))
@@ -275,7 +305,7 @@ def test_certificate__forged__is_refused_with_a_reason_by_both_verifiers(ask, ke
             ran = by_stranger(path, key_file)
             assert ran.returncode == 1 and "NOT VERIFIED" in ran.stderr, (name, ran.stdout)
         count += 1
-    assert count == 32
+    assert count == 34
 
 
 def forged_others(ask):
@@ -320,7 +350,7 @@ def test_lists_heads_and_proofs__forged__are_refused_with_a_reason_by_both_verif
         if name != "inclusion: counted as the old format does":  # the stranger's knows one format
             ran = by_stranger(path, key_file)
             assert ran.returncode == 1 and "NOT VERIFIED" in ran.stderr, name
-    assert count == 14  # with 32 certificates and the six deliveries of test_publishing_adoption: 52 forgeries
+    assert count == 14  # with 34 certificates and the six deliveries of test_publishing_adoption: 54 forgeries
 
 
 def test_verifier__itself_broken__takes_a_forgery(ask, key_file, tmp_path):

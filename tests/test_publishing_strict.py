@@ -82,6 +82,8 @@ def test_every_route__unknown_parameter__is_refused_by_its_name(client, path):
         ("/v1/grades/changes?since=!", "since"),
         (f"/v1/grades/changes?since={cursors.write(99, A)}", "since"),
         (f"/v1/grades?cursor={cursors.write(99, '2026-11-01', A)}", "cursor"),
+        (f"/v1/grades?cursor={cursors.write(1, '2099-01-01', A)}", "cursor"),
+        (f"/v1/grades?cursor={cursors.write(1, '20261101', A)}", "cursor"),
         (f"/v1/log/inclusion/{A}?version_no=0", "version_no"),
         ("/v1/log/consistency", "first"),
         ("/v1/log/consistency?first=5&second=2", "first"),
@@ -89,6 +91,8 @@ def test_every_route__unknown_parameter__is_refused_by_its_name(client, path):
         (f"/v1/log/inclusion/{A}?format=3", "format"),
         (f"/v1/grades/{A}/certificate?as_of=2026-11-04", "as_of"),
         (f"/v1/certificates?codes={A}&as_of=2026-11-04", "as_of"),
+        ("/v1/log/checkpoint?cosigned=1&cosigned=1", "cosigned"),
+        ("/v1/log/checkpoint?cosigned=1&as_of=2026-11-01", "as_of"),
         ("/v1/certificates", "codes"),
         ("/v1/log/checkpoint?cosigned=0", "cosigned"),
         ("/v1/grades/12", "uscc"),
@@ -97,6 +101,11 @@ def test_every_route__unknown_parameter__is_refused_by_its_name(client, path):
 def test_value__impossible__is_refused_by_its_name(client, path, parameter):
     document = refused(client.get(path), parameter)
     assert document["status"] == 422
+
+
+def test_answers_without_json__say_their_day_too(client):
+    for path, day in (("/v1/lists/2026-Q4/files/2026-Q4.csv", "2026-10-31"), ("/v1/log/checkpoint", "2026-11-01")):
+        assert client.get(path).headers["data-as-of"] == day
 
 
 def test_root__never_published__names_the_parameter(client):

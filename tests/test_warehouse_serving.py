@@ -185,7 +185,8 @@ def test_services__that_we_start__all_refuse_a_foreign_name_and_a_long_body(comm
                 except OSError:
                     assert process.poll() is None and time.monotonic() < deadline
                     time.sleep(0.1)
-            assert asked(port, head(host="evil.example")).split(b" ")[1] == b"421"
+            foreign = asked(port, head(host="evil.example"))
+            assert foreign.split(b" ")[1] == b"421" and "不以该名称应答".encode() in foreign
             assert asked(port, head("POST", more="Content-Length: 400000000\r\n")).split(b" ")[1] == b"413"
         finally:
             process.terminate()

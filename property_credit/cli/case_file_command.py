@@ -28,7 +28,9 @@ def case_file(
     uscc: Annotated[str | None, typer.Argument(help="统一社会信用代码; left out with --requested.")] = None,
     as_of: Annotated[
         date | None,
-        typer.Option(parser=_date, metavar="YYYY-MM-DD", help="The day whose grade it is about; default: today."),
+        typer.Option(
+            parser=_date, metavar="YYYY-MM-DD", help="The day whose grade it is about; default: the last one proved."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file; default: case-file-<USCC>-<day>.zip here.")] = None,
     requested: Annotated[bool, typer.Option(help="Make those that were asked for in the workbench, and go.")] = False,
@@ -45,7 +47,6 @@ def case_file(
 
     from property_credit.night import case_files
     from property_credit.publishing.errors import PublishingError
-    from property_credit.warehouse.business_date import ZONE, arrival
     from property_credit.warehouse.credit_codes import why_wrong
     from property_credit.warehouse.migrate import require_current
     from property_credit.warehouse.transformation import TransformationError
@@ -66,7 +67,7 @@ def case_file(
                 console.print(f"{number}: {outcome}", highlight=False, markup=False)
             console.print(f"{len(outcomes)} requests answered", highlight=False)
             return
-        day = as_of or arrival().astimezone(ZONE).date()
+        day = as_of or case_files.last_day()
         with console.status("making the case file"):
             bundle = case_files.make(uscc, day, replays=replay)
     path = out or Path(f"case-file-{uscc}-{day}.zip")

@@ -23,6 +23,7 @@ from property_credit.night.recording import recorded
 from property_credit.night.watch_tasks import known_until
 from property_credit.publishing import case_file, case_file_page
 from property_credit.publishing.case_file import NoGradeError
+from property_credit.publishing.errors import PublishingError
 from property_credit.warehouse import withheld
 from property_credit.warehouse.business_date import arrival
 from property_credit.warehouse.connection import connect
@@ -92,6 +93,16 @@ def make(uscc: str, as_of: date, *, case_file_id: str | None = None, replays: bo
     files["index.html"] = case_file_page.summary(about, json.loads(_json(parts)), method, files).encode()
     with connect("pc_publishing") as connection:
         return Bundle(about["case_file_id"], about["version_no"], case_file.packed(connection, about, files))
+
+
+def last_day() -> date:
+    """Return the last day of which a case file can prove anything; PublishingError when nothing is published."""
+    with connect("pc_publishing") as connection:
+        row = connection.execute("select max(business_date) + 1 from publishing.publications").fetchone()
+    if row is None or row[0] is None:
+        raise PublishingError("nothing is published yet: there is nothing to make a case file of")
+    day: date = row[0]
+    return day
 
 
 def collected(

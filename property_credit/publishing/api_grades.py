@@ -199,10 +199,10 @@ def list_grades(
     limit: Limit = 100,
 ) -> Response:
     """信用等级列表 – the grades by credit code; all pages of a list show the same publication."""
-    assert snapshot.age is not None
+    assert snapshot.age is not None and snapshot.today is not None
     day, newest, after = day_asked(as_of, snapshot), snapshot.age["publication_id"], ""
     if cursor is not None:
-        newest, day, after = cursors.read_page(cursor, as_of, newest)
+        newest, day, after = cursors.read_page(cursor, as_of, newest, snapshot.today)
     rows = service().fetch(
         _GRADES,
         {

@@ -16,10 +16,9 @@ from property_credit.publishing.api_lists import NEWEST_HEAD, histories
 from property_credit.publishing.bulk import MEDIA_TYPES
 from property_credit.publishing.merkle import PublishedTree
 from property_credit.publishing.models import Certificate
-from property_credit.publishing.parameters import bad, check_names
+from property_credit.publishing.parameters import Day, bad, check_names, next_day
 from property_credit.publishing.problems import ProblemError
 from property_credit.publishing.service import (
-    AsOf,
     Published,
     Uscc,
     authorised,
@@ -28,11 +27,19 @@ from property_credit.publishing.service import (
     respond_rendered,
     service,
 )
-from property_credit.publishing.snapshot import render
+from property_credit.publishing.snapshot import Snapshot, render
 from property_credit.warehouse.credit_codes import words_for
 
 router = APIRouter()
 AnyKey = Annotated[Caller, Depends(requires(*GRADES))]
+DayProved = Annotated[
+    Day | None,
+    Query(
+        description="基准日 – the day, e.g. a bid's opening; left out: the last day that the log reaches to, "
+        "after which nothing can be proved yet.",
+        examples=["2026-11-15"],
+    ),
+]
 MOST_CODES = 200
 TILE_WIDTH, ENTRY_BYTES = 256, 2
 _NAME = re.compile(r"[0-9A-Za-z.-]{1,60}")
@@ -41,12 +48,12 @@ _LEAVES_OF = """
     where uscc = any (%(codes)s) and leaf_index <= %(tree_size)s order by uscc, version_no, leaf_index
 """
 _CHECKPOINT = """
-    select lists.checkpoint, array(select line from publishing.cosignatures
+    select lists.checkpoint, lists.head::json ->> 'as_of' as as_of, array(select line from publishing.cosignatures
       where cosignatures.head_index = lists.head_index order by witness) as lines
     from publishing.lists where checkpoint is not null order by head_index desc limit 1
 """
 _COSIGNED = """
-    select lists.checkpoint, array(select line from publishing.cosignatures
+    select lists.checkpoint, lists.head::json ->> 'as_of' as as_of, array(select line from publishing.cosignatures
       where cosignatures.head_index = lists.head_index order by witness) as lines
     from publishing.lists where exists (select from publishing.cosignatures
       where cosignatures.head_index = lists.head_index)
@@ -57,7 +64,8 @@ _ENTRIES = """
     where leaf_index > %(start)s and leaf_index <= %(end)s order by leaf_index
 """
 _FILE = """
-    select media_type, sha256, length(content) as size from publishing.bulk_files
+    select media_type, sha256, length(content) as size, head::json ->> 'as_of' as as_of
+    from publishing.bulk_files join publishing.lists using (list_id)
     where list_id = %(list_id)s and name = %(name)s
 """
 _PART = """
@@ -77,6 +85,26 @@ def _certificate(codes: list[str], day: date) -> dict[str, Any]:
     return log.certificate_file(day, proved, leaves, head, tree, service().keys_file())
 
 
+def _day_proved(as_of: date | None, snapshot: Snapshot) -> date:
+    """Return the day of a certificate: ``as_of``, or the last day that the log reaches to.
+
+    A problem document refuses a day after that: nobody can prove yet that nothing was published for it.
+    """
+    assert snapshot.age is not None
+    day, reach = day_asked(as_of, snapshot), next_day(date.fromisoformat(snapshot.age["business_date"]))
+    if as_of is not None and day > reach:
+        raise ProblemError(
+            503,
+            "no-proof-yet",
+            title="尚无证明 no such proof yet",
+            zh=f"日志只到 {reach}，{day} 的证明须待下一次发布；可查询 as_of={reach}，未附证明的等级见 /v1/grades。",
+            en=f"The log reaches to {reach}, the next publication brings the proof of {day}; ask for as_of={reach}, or "
+            "for the grade without proof at /v1/grades.",
+            headers={"Retry-After": "3600"},
+        )
+    return min(day, reach)
+
+
 @router.get(
     "/v1/grades/{uscc}/certificate",
     response_model=Certificate,
@@ -87,7 +115,7 @@ def get_certificate(
     caller: AnyKey,
     code: Uscc,
     snapshot: Published,
-    as_of: AsOf = None,
+    as_of: DayProved = None,
     kind: Annotated[
         Literal["json", "pdf"],
         Query(
@@ -102,7 +130,7 @@ def get_certificate(
     """
     if not caller.may_see(code, snapshot.regions_of(code)):
         raise outside_scope(caller, code)
-    day = day_asked(as_of, snapshot)
+    day = _day_proved(as_of, snapshot)
     certificate = _certificate([code], day)
     if kind == "pdf":
         name = f"certificate-{code}-{day}.pdf"
@@ -130,7 +158,7 @@ def get_certificates(
             max_length=MOST_CODES * 19,
         ),
     ],
-    as_of: AsOf = None,
+    as_of: DayProved = None,
 ) -> Response:
     """一次投标的全部等级证明 – the certificate of all bidders of a tender: one call, one signed head."""
     wanted = codes.split(",")
@@ -147,15 +175,15 @@ def get_certificates(
         if not caller.may_see(one, snapshot.regions_of(one)):
             raise outside_scope(caller, one)
     request.state.codes = wanted
-    day = day_asked(as_of, snapshot)
+    day = _day_proved(as_of, snapshot)
     return respond_rendered(request, render({**_certificate(wanted, day), "data": snapshot.age}, snapshot.age, day))
 
 
 def get_checkpoint(request: Request) -> Response:
     """Answer with the newest checkpoint, or the newest that a witness cosigned (`?cosigned=1`); open to everybody."""
-    parameters = dict(request.query_params.multi_items())
-    if set(parameters) - {"cosigned"} or parameters.get("cosigned", "1") != "1":
-        check_names(request)
+    check_names(request, ["cosigned"])
+    parameters = dict(request.query_params)
+    if parameters.get("cosigned", "1") != "1":
         raise bad("cosigned", "只能是 1", "it is 1, or left out")
     rows = service().fetch(_COSIGNED if parameters else _CHECKPOINT)
     if not rows:
@@ -167,7 +195,7 @@ def get_checkpoint(request: Request) -> Response:
             en="There is no such checkpoint yet: the next publication (or a witness) brings one.",
         )
     note = rows[0]["checkpoint"] + "".join(f"{line}\n" for line in rows[0]["lines"])
-    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+    return PlainTextResponse(note, headers={"Cache-Control": "no-cache", "Data-As-Of": rows[0]["as_of"]})
 
 
 def get_file(request: Request) -> Response:
@@ -186,6 +214,7 @@ def get_file(request: Request) -> Response:
         )
     size, tag = rows[0]["size"], f'"{rows[0]["sha256"]}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}
+    headers["Data-As-Of"] = rows[0]["as_of"]
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     wanted = request.headers.get("range")

@@ -79,6 +79,8 @@ def certificate(connection: Connection, uscc: str, as_of: date) -> dict[str, Any
         head = cursor.execute(_HEAD).fetchone()
         if head is None:
             raise PublishingError("nothing is published yet: there is nothing to make a case file of")
+        if as_of > (reach := date.fromisoformat(json.loads(head["head"])["as_of"])):
+            raise PublishingError(f"the log reaches to {reach}: what is in force on {as_of} is proved by a later night")
         leaves = cursor.execute(_OWN_LEAVES, (uscc, head["tree_size"])).fetchall()
     tree = merkle.PublishedTree(row[0] for row in connection.execute(_LEAVES, (head["tree_size"],)))
     histories = connection.execute(log.HISTORIES, {"tree_size": head["tree_size"]}).fetchall()

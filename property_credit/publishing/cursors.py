@@ -21,19 +21,22 @@ def write(*parts: int | str | None) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def read_page(cursor: str, as_of: date | None, newest: int) -> tuple[int, date, str]:
+def read_page(cursor: str, as_of: date | None, newest: int, today: date) -> tuple[int, date, str]:
     """Return (publication, day, last credit code) of a list's cursor; a problem document says what is wrong.
 
     Args:
         cursor: as the page before gave it.
         as_of: the day that is asked for beside it; None: the cursor's.
         newest: number of the newest publication.
+        today: the last day for which grades are known; no page before was for a later one.
     """
     publication, day, after = _read("cursor", cursor, 3)
     try:
         parsed = date.fromisoformat(str(day))
     except ValueError as error:
         raise _bad("cursor", *_NOT_OURS) from error
+    if parsed.isoformat() != day or parsed > today:
+        raise _bad("cursor", *_NOT_OURS)
     if as_of and as_of != parsed:
         raise _bad(
             "cursor",

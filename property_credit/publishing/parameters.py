@@ -6,7 +6,7 @@ a bid's opening with the grade of today.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -55,13 +55,16 @@ def _names(dependant: Dependant) -> Iterator[str]:
         yield from _names(inner)
 
 
-def check_names(request: Request) -> None:
-    """Refuse a query parameter that the route does not have, or one that is given twice, by its name."""
+def check_names(request: Request, names: Iterable[str] = ()) -> None:
+    """Refuse a query parameter that the route does not have, or one that is given twice, by its name.
+
+    ``names``: those of a route that declares none by types.
+    """
     given = Counter(name for name, _ in request.query_params.multi_items())
     if not given:
         return
     dependant = getattr(request.scope.get("route"), "dependant", None)
-    known = sorted(set(_names(dependant))) if dependant else []
+    known = sorted({*names, *(_names(dependant) if dependant else ())})
     zh_known, en_known = "、".join(known) or "无", ", ".join(known) or "none"
     wrong = [
         Wrong(

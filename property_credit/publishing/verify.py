@@ -330,6 +330,14 @@ def _certificate(content: Mapping[str, Any], trust: Trust, heads: dict[int, str]
     """Check for every enterprise what was in force on the day, and that nothing later was."""
     head, day = _head(content["tree_head"], trust, heads), date.fromisoformat(content["as_of"])
     said_zh, said_en, remarks, seen = [], [], list[tuple[str, str]](), set[str]()
+    reach = date.fromisoformat(head["as_of"])  # what is published later binds from this day on, or later
+    if day > reach:
+        raise VerificationError(
+            f"the certificate is for {day}, and its log reaches to {reach}: what was published after that is not in "
+            "it. Fetch it again"
+        )
+    if not content["enterprises"]:
+        raise VerificationError("the certificate names no enterprise")
     for item in content["enterprises"]:
         uscc = str(item["uscc"])
         if uscc in seen:
@@ -355,7 +363,7 @@ def _certificate(content: Mapping[str, Any], trust: Trust, heads: dict[int, str]
         said_zh.append(f"{uscc} 在 {day} 有效的是第 {number} 版（{grade}，{first_day} 起），其后无更新版本在该日有效")
         said_en.append(f"{uscc} on {day}: version {number} ({grade} from {first_day}), and no later one was in force")
         remarks += [(f"{uscc}：{zh}", f"{uscc}: {en}") for zh, en in _replaced(history[len(in_force) :])]
-    if day >= date.fromisoformat(head["as_of"]):
+    if day == reach:
         remarks.append(
             (
                 f"日志截至 {head['published_at']}，其后发布的更正可能自 {head['as_of']} 起生效",

@@ -24,6 +24,11 @@ MOST_CONNECTIONS = 1000
 MOST_OF_AN_ADDRESS = 100  # a browser opens six; a named proxy is not counted
 
 
+_FOREIGN_NAME = (
+    "本服务不以该名称应答，见 ALLOWED_HOSTS。 This service does not answer under that name: see ALLOWED_HOSTS.\n"
+)
+
+
 class Guard:
     """ASGI: refuses requests to a foreign name (421) and bodies that are too long (413), before the application."""
 
@@ -45,9 +50,9 @@ class Guard:
             elif name == b"transfer-encoding":
                 is_chunked = True
         if len(names) != 1 or _without_port(names[0]) not in self._hosts:
-            await _refuse(send, 421, "this service does not answer under that name: see ALLOWED_HOSTS")
+            await _refuse(send, 421, _FOREIGN_NAME)
         elif not length.isdigit() or int(length) > self.most_body_bytes:
-            await _refuse(send, 413, f"a request has at most {self.most_body_bytes} bytes")
+            await _refuse(send, 413, _too_long(self.most_body_bytes))
         elif is_chunked:
             await self._counted(scope, receive, send)
         else:
@@ -62,7 +67,7 @@ class Guard:
                 return
             body += message.get("body", b"")
             if len(body) > self.most_body_bytes:
-                await _refuse(send, 413, f"a request has at most {self.most_body_bytes} bytes")
+                await _refuse(send, 413, _too_long(self.most_body_bytes))
                 return
             if not message.get("more_body", False):
                 break
@@ -77,6 +82,10 @@ class Guard:
 def _without_port(host: bytes) -> bytes:
     name, separator, port = host.lower().rpartition(b":")
     return name if separator and port.isdigit() else host.lower()
+
+
+def _too_long(most: int) -> str:
+    return f"请求最多 {most} 字节。 A request has at most {most} bytes.\n"
 
 
 async def _refuse(send: Send, status: int, words: str) -> None:

@@ -55,12 +55,12 @@ def _allowed(visit: desk.Visit) -> None:
 
 def _list(visit: desk.Visit, uscc: str, as_of: str, problem: WorkbenchError | None = None) -> Response:
     _allowed(visit)
-    rows = case_files.listed(visit.connection, visit.account, visit.areas)
+    rows, last = case_files.listed(visit.connection, visit.account, visit.areas), case_files.last_day(visit.connection)
     return visit.page(
         "case_files",
         problem.status if problem else 200,
         files=rows[:SHOWN],
         left_out=max(len(rows) - SHOWN, 0),
         problem=str(problem or ""),
-        given=desk.blank({"uscc": uscc, "as_of": as_of or visit.today.isoformat()}),
+        given=desk.blank({"uscc": uscc, "as_of": as_of or min(visit.today, last).isoformat()}),
     )

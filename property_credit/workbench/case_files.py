@@ -26,13 +26,20 @@ order by acts.act_id desc limit 500
 """
 
 
+def last_day(connection: psycopg.Connection) -> date:
+    """Return the last day of which a case file can prove anything: the newest publication binds from it."""
+    row = connection.execute("select max(business_date) + 1 from publishing.publications").fetchone()
+    return row[0] if row and row[0] else date.min
+
+
 def request(
     connection: psycopg.Connection, account: Account, areas: Areas, uscc: str, as_of: date, *, form_id: str
 ) -> str:
     """Ask for the case file of an enterprise's grade on a day; return the receipt number.
 
     Raises MissingError for an enterprise outside the account's area, NotAllowedError for a role that may not,
-    WorkbenchError for a day without a published grade, ConflictError while one is being made or after too many.
+    WorkbenchError for a day without a published grade or one that the log does not reach, ConflictError while one is
+    being made or after too many.
     """
     place = Place(uscc=uscc, area_code=accounts.homes_of(connection, [uscc]).get(uscc))
     if not may(account, "case_file", "request", place, areas):
@@ -43,6 +50,8 @@ def request(
         "select 1 from publishing.grade_history where uscc = %s and valid_from <= %s", (uscc, as_of)
     ).fetchone():
         raise WorkbenchError(f"{as_of} 没有已发布的等级，请核对日期。")
+    if as_of > (last := last_day(connection)):
+        raise WorkbenchError(f"公开日志只到 {last}，此后的日期须待发布后才能证明，请核对日期。")
     for one in _requests(connection, uscc=uscc):
         if one["made_at"] is None and one["as_of"] == as_of.isoformat():
             raise ConflictError(f"这份卷宗正在制作，受理编号 {one['subject_id']}。")
