@@ -205,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=20_000)
-    parser.add_argument("--at-least", type=float, default=0.7)
+    parser.add_argument("--at-least", type=float, default=0.9)
     parser.add_argument("--certificate-at-least", type=float, default=0.5)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

@@ -82,7 +82,7 @@ def mapped(uscc, history, proof, root):  # the map: docs/format.md
 def head_of(tree_head, content, pem):
     head, said, by = tree_head["head"], canonical(tree_head["head"]), tree_head["signature"]
     if not signed(pem, said, by["value"]):  # by an earlier key, or a forgery
-        newest = content["roots"][-1]
+        newest = (content.get("roots") or [{"signatures": []}])[-1]
         by_us = any(signed(pem, canonical(newest["root"]), one["value"]) for one in newest["signatures"])
         need(by_us, "the tree head is not signed by this key, and no root document that is speaks for another")
         past = {one["key_id"]: one for one in newest["root"]["past"]}.get(by["key_id"])

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from grade_rows import add_run, by_veto, uscc
 from typer.testing import CliRunner
 
+from property_credit.cli import output
 from property_credit.cli.main import app
 from property_credit.publishing import api, api_keys, merkle, messages, notes, roots, service, signing
 from property_credit.publishing.errors import PublishingError
@@ -266,6 +267,26 @@ def test_files__encrypted__sign_with_the_passphrase_only(ask, monkeypatch, tmp_p
             publish(made, NIGHTS[2])
 
 
+def test_holders__each_with_a_passphrase_of_its_own__sign_together_at_a_terminal(ask, monkeypatch, tmp_path):
+    public = {}
+    for name in ("甲", "乙"):
+        monkeypatch.setenv("KEYS_PASSPHRASE", name)
+        get_settings.cache_clear()
+        public[name] = run("signing-keys", "new-root-key", tmp_path / f"{name}.pem").split()[0]
+    monkeypatch.delenv("KEYS_PASSPHRASE")
+    get_settings.cache_clear()
+    change = ["signing-keys", "root", "--threshold", 2]
+    for name in public:
+        change += ["--holder", f"{name}={public[name]}", "--root-key", tmp_path / f"{name}.pem"]
+    assert "set KEYS_PASSPHRASE" in run(*change, code=2)  # nobody sits there
+    monkeypatch.setattr(output, "passphrase_of", lambda: lambda path: path.stem)
+    run(*change)
+    keys = [part for name in public for part in ("--root-key", tmp_path / f"{name}.pem")]
+    assert "signs now" in run("signing-keys", "rotate", "--reason", "试", *keys)
+    monkeypatch.setattr(output, "passphrase_of", lambda: lambda path: "wrong")
+    assert "cannot be read" in run("signing-keys", "rotate", "--reason", "试", *keys, code=2)
+
+
 def test_witnesses__two_of_three__cosign_and_a_split_view_is_told(ask, tmp_path):
     names = ("财政", "市场监管", "交易中心")
     public = {name: run("signing-keys", "new-root-key", tmp_path / f"{name}.pem").split()[0] for name in names}
@@ -306,6 +327,8 @@ def test_witnesses__two_of_three__cosign_and_a_split_view_is_told(ask, tmp_path)
     forged = saved(tmp_path, ask(f"/v1/log/consistency?first={size}").json() | {"proof": {"path": []}}, "forged.json")
     assert "consistency proof does not hold" in cosign("市场监管", grown, "--proof", forged, code=1)
     thief = Ed25519PrivateKey.generate()
+    assert "cannot be read" in cosign("交易中心", tmp_path / "none", code=2)
+    assert "cannot be read" in run("witness", "add", tmp_path / "none", code=2)
     line = notes.cosign(checkpoint, "交易中心", thief, 1)
     assert "no cosignature of one of our checkpoints" in run("witness", "add", saved(tmp_path, line, "line"), code=2)
 

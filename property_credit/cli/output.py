@@ -3,10 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -240,3 +241,10 @@ def errors_for_people(*known: type[Exception]) -> Iterator[None]:
             raise
         reason = (str(error).strip().splitlines() or ["no answer"])[-1]
         fail(f"the warehouse cannot be reached ({reason}): is its server running, and is WAREHOUSE_URL right?", code=2)
+
+
+def passphrase_of() -> Callable[[Path], str] | None:
+    """Return what asks the person at the terminal for a file's passphrase, unseen; None where nobody sits."""
+    if not sys.stdin.isatty():
+        return None
+    return lambda path: str(typer.prompt(f"口令 passphrase of {path}", hide_input=True, err=True))

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -340,9 +340,8 @@ def _rotate(*, reason: str, is_lost: bool, revoked_on: date | None, root_keys: l
     with errors_for_people(PublishingError):
         _ready()
         with connect("pc_publishing") as connection:
-            key = signing.rotate(
-                connection, reason=reason, is_lost=is_lost, revoked_on=revoked_on, root_keys=root_keys or ()
-            )
+            step: dict[str, Any] = {"reason": reason, "is_lost": is_lost, "revoked_on": revoked_on}
+            key = signing.rotate(connection, **step, root_keys=root_keys or (), ask=output.passphrase_of())
             log.append_handover(connection)
             version = signing.newest_root(connection)["version"]
     path = signing.folder() / (key.key_id + ".pem")
@@ -394,6 +393,7 @@ def change_root(
                 witness_threshold=witness_threshold,
                 witnesses=_pairs(witness, "--witness") if witness else None,
                 root_keys=root_key or (),
+                ask=output.passphrase_of(),
             )
             log.append_handover(connection)
     names = ", ".join(one["holder"] for one in root["root"]["keys"])
@@ -434,12 +434,12 @@ def cosign_checkpoint(
     import os
 
     from property_credit.publishing import witness
-    from property_credit.publishing.verify import UnreadableError, VerificationError, read_known
+    from property_credit.publishing.verify import UnreadableError, VerificationError, read_known, read_text
 
     try:
         with errors_for_people(UnreadableError):
             line = witness.cosign(
-                checkpoint.read_text(encoding="utf-8"),
+                read_text(checkpoint),
                 read_known(public_key),
                 name=name,
                 private=witness.read_private_key(key, os.environ.get("KEYS_PASSPHRASE")),
@@ -458,12 +458,13 @@ def add_cosignature(
     """Keep a witness's cosignature beside the checkpoint that it is of."""
     from property_credit.publishing import witness
     from property_credit.publishing.errors import PublishingError
+    from property_credit.publishing.verify import UnreadableError, read_text
     from property_credit.warehouse.connection import connect
 
-    with errors_for_people(PublishingError):
+    with errors_for_people(PublishingError, UnreadableError):
         _ready()
         with connect("pc_publishing") as connection:
-            size, name = witness.add_cosignature(connection, file.read_text(encoding="utf-8"))
+            size, name = witness.add_cosignature(connection, read_text(file))
     console.print(f"the checkpoint of {size} leaves is cosigned by {name}", highlight=False)
 
 

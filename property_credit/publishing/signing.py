@@ -9,7 +9,7 @@ by the holders' root keys, which belong on media of their own (KEYS_DIR/root hol
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,6 +29,8 @@ from property_credit.warehouse.settings import get_settings
 
 PUBLIC_FILE, ROOT_FOLDER = "public-keys.json", "root"
 PUBLISH_LOCK = 20260501  # publications and changes of keys, one at a time
+
+Ask = Callable[[Path], str]  # the passphrase of a holder's file, from its holder
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def rotate(
     is_lost: bool = False,
     revoked_on: date | None = None,
     root_keys: Sequence[Path] = (),
+    ask: Ask | None = None,
 ) -> SigningKey:
     """Let a new key follow the one that signs now, by a root document that closes the heads of the old one.
 
@@ -116,6 +119,7 @@ def rotate(
         is_lost: the old file is gone.
         revoked_on: day on which the old key was stolen; its signatures count only for the heads published until now.
         root_keys: private files of the holders; empty: those in KEYS_DIR/root.
+        ask: returns the passphrase of a holder's file that KEYS_PASSPHRASE does not open; None: there is nobody to ask.
 
     Raises PublishingError when there is no key yet, the old file is missing or the threshold of holders is not met.
     """
@@ -127,7 +131,7 @@ def rotate(
     if not root_documents(connection):
         _append_root(connection, _first_root(connection, before), signing_key=None)
     root = newest_root(connection)
-    holders = _holders(root_keys)
+    holders = _holders(root_keys, ask)
     _check_threshold(root, holders)
     previous = None if is_lost or revoked_on else current(connection)
     key = _make()
@@ -157,6 +161,7 @@ def change_root(
     witness_threshold: int | None = None,
     witnesses: Sequence[tuple[str, str]] | None = None,
     root_keys: Sequence[Path] = (),
+    ask: Ask | None = None,
 ) -> dict[str, Any]:
     """Publish the next root document with other holders or witnesses, signed by thresholds of both; return it.
 
@@ -167,6 +172,7 @@ def change_root(
         witness_threshold: how many witnesses a checkpoint needs; None: as before.
         witnesses: (name, public key in base64) of each witness; None: they stay.
         root_keys: private files of the old and the new holders that sign; those in KEYS_DIR/root sign as well.
+        ask: as for ``rotate``.
 
     Raises PublishingError when thresholds are not met or cannot be.
     """
@@ -188,7 +194,7 @@ def change_root(
     for what, least in (("root", 1), ("witnesses", 0)):
         if not least <= following[what]["threshold"] <= len(following[what]["keys"]):
             raise PublishingError(f"{what}: a threshold lies between {least} and the number of keys")
-    known = _holders([*root_keys, *_own_root_files()])
+    known = _holders([*root_keys, *_own_root_files()], ask)
     _check_threshold(root, known)
     _check_threshold(following, known)
     document = _next(root, following)
@@ -270,8 +276,8 @@ def _next(root: Mapping[str, Any], following: Mapping[str, Any]) -> dict[str, An
     return {**following, "version": root["version"] + 1, "previous_sha256": roots.digest(root)}
 
 
-def _holders(paths: Sequence[Path]) -> list[SigningKey]:
-    return [_read(path) for path in (paths or _own_root_files())]
+def _holders(paths: Sequence[Path], ask: Ask | None = None) -> list[SigningKey]:
+    return [_read(path, ask) for path in (paths or _own_root_files())]
 
 
 def _own_root_files() -> list[Path]:
@@ -385,13 +391,15 @@ def _passphrase() -> bytes | None:
     return passphrase.get_secret_value().encode() if passphrase else None
 
 
-def _read(path: Path) -> SigningKey:
+def _read(path: Path, ask: Ask | None = None) -> SigningKey:
     try:
         content = path.read_bytes()
-        is_encrypted = b"ENCRYPTED" in content
-        if is_encrypted and _passphrase() is None:
+        secret = _passphrase() if b"ENCRYPTED" in content else None
+        if b"ENCRYPTED" in content and ask and not _opens(content, secret):
+            secret = ask(path).encode()
+        if b"ENCRYPTED" in content and secret is None:
             raise PublishingError(f"the key {path} is encrypted: set KEYS_PASSPHRASE")
-        private = serialization.load_pem_private_key(content, password=_passphrase() if is_encrypted else None)
+        private = serialization.load_pem_private_key(content, password=secret)
     except (OSError, ValueError, TypeError) as error:
         raise PublishingError(
             f"the signing key {path} cannot be read: {error}; put it back from your backup, or mend KEYS_PASSPHRASE"
@@ -399,6 +407,14 @@ def _read(path: Path) -> SigningKey:
     if not isinstance(private, Ed25519PrivateKey):
         raise PublishingError(f"{path} is no Ed25519 key")
     return SigningKey(key_id_of(_public(private)), private)
+
+
+def _opens(content: bytes, secret: bytes | None) -> bool:
+    try:
+        serialization.load_pem_private_key(content, password=secret)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _make() -> SigningKey:

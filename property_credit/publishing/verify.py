@@ -80,7 +80,7 @@ def verify_file(path: Path, public_key: Path, *, kept: Path | None = None, data:
 def _is_invented(path: Path) -> bool:
     """Return whether a verified file says that it is a sandbox tenant's: its head does, or its checkpoint's name."""
     is_bundle = zipfile.is_zipfile(path)
-    text = case_file.unpacked(path)[case_file.CERTIFICATE].decode() if is_bundle else _text(path)
+    text = case_file.unpacked(path)[case_file.CERTIFICATE].decode() if is_bundle else read_text(path)
     if not text.lstrip().startswith("{"):
         return notes.read(text).origin == INVENTED_ORIGIN
     content = json.loads(text)
@@ -91,7 +91,7 @@ def _is_invented(path: Path) -> bool:
 def _verify(path: Path, known: Known, data: Sequence[Path] = ()) -> tuple[Verified, dict[int, str]]:
     """Return what a file proves, and the heads it showed: size → root."""
     is_bundle = zipfile.is_zipfile(path)
-    text = "" if is_bundle else _text(path)
+    text = "" if is_bundle else read_text(path)
     try:
         if is_bundle:
             return _case_file(path, known)
@@ -150,7 +150,8 @@ def read_known(path: Path) -> Known:
     return Known(keys, held)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a file's text; UnreadableError when there is none."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
