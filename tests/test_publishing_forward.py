@@ -226,6 +226,9 @@ def test_regions__of_the_day__decide_lists_and_changes(served):
     assert ask(f"/v1/grades/{A}").status_code == 403
     assert ask(f"/v1/grades/{A}", as_of="2026-10-31").status_code == 200
     assert ask(f"/v1/grades/{A}", as_of="2026-11-01").status_code == 403
+    for path, more in ((f"/v1/grades/{A}/certificate", {}), ("/v1/certificates", {"codes": f"{A},{B}"})):
+        assert ask(path, **more, as_of="2026-11-01").status_code == 403
+        assert ask(path, **(more and {"codes": A}), as_of="2026-10-31").status_code == 200
     night(date(2026, 11, 1), a=by_veto("B"), b={"grade": "A"})
     assert ask("/v1/grades/changes", since=first["next_since"]).json()["changes"] == []
 

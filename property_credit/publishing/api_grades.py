@@ -17,6 +17,7 @@ from property_credit.publishing.service import (
     AsOf,
     Published,
     Uscc,
+    check_seen,
     day_asked,
     requires,
     respond,
@@ -78,11 +79,6 @@ _CHANGES_OF_REGION = """
       order by version_no desc limit 1
     ) as version on page.left_on is null
     order by page.publication_id, page.uscc
-"""
-_SERVED_ON = """
-    select region_codes from publishing.enterprise_regions
-    where uscc = %(uscc)s and valid_from <= %(as_of)s and publication_id <= %(newest)s
-    order by publication_id desc limit 1
 """
 _DETAIL = "select body, region_codes from publishing.enterprise_details where uscc = %(uscc)s"
 _CURRENT = """
@@ -152,11 +148,8 @@ def get_grade(
 ) -> Response:
     """一家企业的信用等级 – one enterprise's published grade, now or as of a day."""
     assert snapshot.age is not None
-    day, regions = day_asked(as_of, snapshot), snapshot.regions_of(code)
-    if as_of and caller.region_code and caller.region_code not in regions:  # it may have served there on that day
-        asked_for = {"uscc": code, "as_of": as_of, "newest": snapshot.age["publication_id"]}
-        regions = frozenset(one for row in service().fetch(_SERVED_ON, asked_for) for one in row["region_codes"])
-    _check_scope(caller, code, regions)
+    day = day_asked(as_of, snapshot)
+    check_seen(caller, code, as_of, snapshot)
     if as_of is None:
         rendered = snapshot.grade(code, caller.fields)
         if rendered is not None:

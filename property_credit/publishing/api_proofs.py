@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from property_credit.publishing import certificate_pdf, examples, log, problems
-from property_credit.publishing.access import GRADES, Caller, outside_scope
+from property_credit.publishing.access import GRADES, Caller
 from property_credit.publishing.api_lists import NEWEST_HEAD, histories
 from property_credit.publishing.bulk import MEDIA_TYPES
 from property_credit.publishing.merkle import PublishedTree
@@ -22,6 +22,7 @@ from property_credit.publishing.service import (
     Published,
     Uscc,
     authorised,
+    check_seen,
     day_asked,
     requires,
     respond_rendered,
@@ -128,8 +129,7 @@ def get_certificate(
 
     That nothing was published of an enterprise is proved as well. Check it offline: `property-credit verify FILE`.
     """
-    if not caller.may_see(code, snapshot.regions_of(code)):
-        raise outside_scope(caller, code)
+    check_seen(caller, code, as_of, snapshot)
     day = _day_proved(as_of, snapshot)
     certificate = _certificate([code], day)
     if kind == "pdf":
@@ -172,8 +172,7 @@ def get_certificates(
         if wrong := words_for(one):
             raise bad("codes", f"{one[:40]}：{wrong[0]}", f"{one[:40]}: {wrong[1]}", kind="invalid-uscc")
     for one in wanted:
-        if not caller.may_see(one, snapshot.regions_of(one)):
-            raise outside_scope(caller, one)
+        check_seen(caller, one, as_of, snapshot)
     request.state.codes = wanted
     day = _day_proved(as_of, snapshot)
     return respond_rendered(request, render({**_certificate(wanted, day), "data": snapshot.age}, snapshot.age, day))

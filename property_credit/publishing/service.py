@@ -58,6 +58,12 @@ _SIGNING_KEYS = """
 """
 _HEADS_AFTER = "select head from publishing.lists where head_index >= %(after)s order by head_index"
 
+_SERVED_ON = """
+    select region_codes from publishing.enterprise_regions
+    where uscc = %(uscc)s and valid_from <= %(as_of)s and publication_id <= %(newest)s
+    order by publication_id desc limit 1
+"""
+
 
 class Service:
     """The parts of the one process that serves. A test makes its own with ``max_age_seconds=0``."""
@@ -265,3 +271,14 @@ def day_asked(as_of: date | None, snapshot: Snapshot) -> date:
     """Return the day an answer is for; a problem document refuses a day to come."""
     assert snapshot.today is not None
     return check_day(as_of, snapshot.today)
+
+
+def check_seen(caller: Caller, code: str, as_of: date | None, snapshot: Snapshot) -> None:
+    """Refuse who may not see an enterprise: a regulator sees whom it serves now, and whom it served on ``as_of``."""
+    assert snapshot.age is not None
+    regions = snapshot.regions_of(code)
+    if as_of and caller.region_code and caller.region_code not in regions:
+        asked_for = {"uscc": code, "as_of": as_of, "newest": snapshot.age["publication_id"]}
+        regions = frozenset(one for row in service().fetch(_SERVED_ON, asked_for) for one in row["region_codes"])
+    if not caller.may_see(code, regions):
+        raise outside_scope(caller, code)
