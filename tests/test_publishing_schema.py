@@ -117,7 +117,8 @@ def test_openapi__every_scope_and_its_links__for_twenty_minutes(key):
 
     SCHEMATHESIS_MINUTES says how long.
     """
-    deadline = time.monotonic() + 60 * float(os.environ.get("SCHEMATHESIS_MINUTES", "20"))
+    minutes = float(os.environ.get("SCHEMATHESIS_MINUTES", "20"))
+    deadline = time.monotonic() + 60 * minutes
     keys = {
         scope: api_keys.issue(scope=scope, name="测试", rate_per_minute=1_000_000, **bounds).text
         for scope, bounds in SCOPES.items()
@@ -141,4 +142,5 @@ def test_openapi__every_scope_and_its_links__for_twenty_minutes(key):
     print(f"{rounds} rounds: {dict(sorted(answered.items()))}")
     everything = {result.ok().label for result in schema.get_all_operations()}
     assert {label for label, _ in answered} == everything, answered
-    assert {label for label, status in answered if status == 200} == everything, answered
+    unmet = everything - {label for label, status in answered if status == 200}
+    assert minutes < 20 or not unmet, (unmet, answered)  # in a few minutes chance may leave one out
