@@ -24,7 +24,8 @@ MODELS = [
     "int_feed_days__counted", "int_feed_profiles__judged", "int_feed_silences__detected", "int_feed_districts__covered",
     "mart_scorecards__silences", "mart_scorecards__area_months", "mart_scorecards__area_states",
     "mart_scorecards__communities", "mart_scorecards__area_complaints", "mart_scorecards__enterprise_months",
-    "mart_supervision__kpi_counts", "mart_supervision__kpi_actuals", "mart_scorecards__kpis",
+    "mart_supervision__kpi_counts", "mart_supervision__kpi_actuals", "mart_scorecards__kpis", "int_disputes__resolved",
+    "mart_scorecards__dispute_levels",
 ]  # fmt: skip
 FEW = {"complaints.count", "complaints.within_24h", "complaints.by_category", "inspections.count", "chance.month"}
 NEEDS_COMPLAINTS = {code for code, entry in catalogue().items() if "complaints" in entry.needs}
@@ -57,12 +58,16 @@ def shown(report, path):
 
 def test_silent_feed__no_complaints_for_a_month__every_figure_of_it_is_a_dash_with_the_reason(planted):
     """A month nobody reported read 诉求量 0 ▼ in green, 0.00 ● 低 in ten districts, and a target that was met."""
-    report = planted("update ops.batches set business_date = business_date - 30 where feed = 'complaints'")
+    report = planted(
+        "update ops.batches set business_date = business_date - case feed when 'complaints' then 30 else 60 end "
+        "where feed in ('complaints', 'disputes')"
+    )
     for path in ("area/150000.html", "area/150200.html", f"area/{SILENT}.html"):
         figures, words, html = shown(report, path)
         of_the_month = {code for code, subject in figures if "@" not in subject and not subject.endswith("2025")}
         assert of_the_month & NEEDS_COMPLAINTS == set()
         assert "投诉诉求自 2026-10-02 起未报送" in words and "■ 数据不全" in words
+        assert "数据缺报：矛盾纠纷调处自 2026-09-02 起未报送；停报之后到期的不计。" in words
         assert "本月没有诉求" not in words and "● 低" not in words and "没有未办结的督办" not in words
     _, words, html = shown(report, "area/150200.html")
     line = re.search(r"<tr><th scope=\"row\">[^\n]*物业类投诉量较2025年变化.*?</tr>", html, re.S)[0]

@@ -81,6 +81,7 @@ def area_page(facts: Facts, code: str) -> dict[str, Any]:
         "communities": area_communities.listed(facts, communities),
         "community_count": len(communities),
         "supervised": supervision.section(facts, code),
+        "duty_silences": duties.silences(facts, code),
         "disputes": duties.disputes(facts, code),
         "contracts": duties.contracts(facts, code),
         "fees": duties.fees(facts, code),

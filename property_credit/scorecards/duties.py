@@ -2,11 +2,25 @@
 
 from typing import Any
 
+from property_credit.scorecards import coverage
 from property_credit.scorecards.facts import Facts, Row, grouped, keyed, memoize
 
 LEVELS = {"community": "社区（简单）", "street": "街道（复杂）", "district": "旗县区（重大疑难）"}
 REASONS = {"service": "服务争议", "quality": "房屋质量", "vacant": "空置", "hardship": "困难", "other": "其他"}
+FEEDS = {
+    "disputes": ("disputes", "mediations"),
+    "fees": ("fee_collections",),
+    "contracts": ("contracts", "contract_terms"),
+    "tenders": ("tenders", "tender_bids"),
+}  # what each table of these duties is counted from
 STEPS = {"reminded": "催告", "mediated": "调解", "arbitrated": "仲裁", "sued": "诉讼"}
+
+
+def silences(facts: Facts, code: str) -> dict[str, str]:
+    """Return which tables of the duties lack days of an area this year, and what is missing in words."""
+    first = facts.business_date.replace(month=1, day=1)
+    told = {name: coverage.reason(facts, code, feeds, first, facts.business_date) for name, feeds in FEEDS.items()}
+    return {name: reason for name, reason in told.items() if reason}
 
 
 def disputes(facts: Facts, code: str) -> list[Row] | None:

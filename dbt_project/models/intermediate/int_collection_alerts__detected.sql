@@ -4,10 +4,14 @@ with quarters as (
 
   select
     examined.*,
-    communities.region_code
+    communities.region_code,
+    -- reminders of a silent office may have gone out
+    coalesce(covered.complete_until, {{ business_date() }}) as complete_until
   from {{ ref('int_fee_collections__examined') }} as examined
   inner join {{ ref('stg_communities') }} as communities
     on communities.community_id = examined.community_id
+  left join {{ ref('int_feed_districts__covered') }} as covered
+    on covered.region_code = communities.region_code and covered.feed = 'fee_collections'
 
 ),
 
@@ -25,26 +29,30 @@ communities as (
 
 of_quarters as (
 
-  {% for kind_code, condition in [
-    ('pursuit_without_reminder', 'is_unreminded'),
-    ('arrears_unpursued', "is_unpursued and collected_ratio < " ~ threshold('arrears_pursued_below_ratio')
-      ~ " and period_end_on + " ~ threshold('arrears_reminder_days') ~ "::integer < " ~ business_date()),
-  ] -%}
   select
-    '{{ kind_code }}/' || community_id || '/' || period_start_on as alert_id,
-    '{{ kind_code }}' as kind_code,
-    min(uscc) as uscc,
-    community_id,
-    min(region_code) as region_code,
-    min(period_end_on) + 1 as first_on,
-    sum(arrears_amount) as amount_cny,
-    jsonb_build_array({{ evidence('fee_collections', "community_id || '/' || uscc || '/' || period_start_on") }}) as evidence,
-    min(period_end_on) as last_on
+    kinds.kind_code || '/' || quarters.community_id || '/' || quarters.period_start_on as alert_id,
+    kinds.kind_code,
+    min(quarters.uscc) as uscc,
+    quarters.community_id,
+    min(quarters.region_code) as region_code,
+    min(quarters.period_end_on) + 1 as first_on,
+    sum(quarters.arrears_amount) as amount_cny,
+    jsonb_build_array({{ evidence('fee_collections', "quarters.community_id || '/' || quarters.uscc || '/' || quarters.period_start_on") }})
+      as evidence,
+    min(quarters.period_end_on) as last_on
   from quarters
-  where {{ condition }}
-  group by community_id, period_start_on
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  cross join lateral (
+    values
+    ('pursuit_without_reminder', is_unreminded),
+    (
+      'arrears_unpursued',
+      is_unpursued and collected_ratio < {{ threshold('arrears_pursued_below_ratio') }}
+      and period_end_on + {{ threshold('arrears_reminder_days') }}::integer < complete_until
+    )
+  ) as kinds (kind_code, is_met)
+  where kinds.is_met
+  group by kinds.kind_code, quarters.community_id, quarters.period_start_on
+
 ),
 
 -- one candidate a community and month: what an office looks into is a campaign, not a call
@@ -68,6 +76,14 @@ of_complaints as (
   where complaints.status_code <> 'withdrawn'
   group by complaints.community_id, to_char(complaints.submitted_on, 'YYYY-MM')
 
+),
+
+unioned as (
+
+  select * from of_quarters
+  union all
+  select * from of_complaints
+
 )
 
 select
@@ -81,17 +97,4 @@ select
   amount_cny,
   evidence,
   last_on
-from of_quarters
-union all
-select
-  alert_id,
-  kind_code,
-  uscc,
-  community_id,
-  region_code,
-  null::text as account_no,
-  first_on,
-  amount_cny,
-  evidence,
-  last_on
-from of_complaints
+from unioned

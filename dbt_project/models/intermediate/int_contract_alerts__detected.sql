@@ -6,36 +6,31 @@ with contracts as (
 
 ),
 
-unioned as (
+called_for as (
 
-  {% for kind_code, condition in [
-    ('fee_above_guide', 'is_above_guide'),
-    ('fee_above_peers', 'is_above_peers and not is_above_guide'),
-    ('item_charged_twice', 'is_charged_twice'),
-  ] -%}
   select
-    '{{ kind_code }}/' || contract_id as alert_id,
-    '{{ kind_code }}' as kind_code,
-    uscc,
-    community_id,
-    region_code,
-    starts_on as first_on,
-    jsonb_build_array(jsonb_build_object('feed', 'contract_terms', 'ids', jsonb_build_array(contract_id))) as evidence
+    contracts.*,
+    kinds.kind_code
   from contracts
-  where {{ condition }}
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  cross join lateral (
+    values
+    ('fee_above_guide', is_above_guide),
+    ('fee_above_peers', is_above_peers and not is_above_guide),
+    ('item_charged_twice', is_charged_twice)
+  ) as kinds (kind_code, is_met)
+  where kinds.is_met
+
 )
 
 select
-  alert_id,
+  kind_code || '/' || contract_id as alert_id,
   kind_code,
   uscc,
   community_id,
   region_code,
   null::text as account_no,
-  first_on,
+  starts_on as first_on,
   null::numeric as amount_cny,
-  evidence,
+  jsonb_build_array(jsonb_build_object('feed', 'contract_terms', 'ids', jsonb_build_array(contract_id))) as evidence,
   {{ business_date() }} as last_on
-from unioned
+from called_for

@@ -4,6 +4,7 @@ with disputes as (
 
   select
     resolved.*,
+    resolved.received_on + {{ threshold('dispute_raise_days') }}::integer as raising_due_on,
     communities.region_code
   from {{ ref('int_disputes__resolved') }} as resolved
   inner join {{ ref('stg_communities') }} as communities
@@ -11,32 +12,25 @@ with disputes as (
 
 ),
 
-{% set kinds = [
-  ('petition_unanswered', "is_answer_due and answered_on is null", 'answer_due_on + 1'),
-  ('dispute_overdue', 'is_overdue', 'closing_due_on + 1'),
-  ('dispute_below_its_level',
-    "is_below_its_level and closed_on is null and received_on + " ~ threshold('dispute_raise_days') ~ "::integer < " ~ business_date(),
-    "received_on + " ~ threshold('dispute_raise_days') ~ "::integer + 1"),
-] -%}
-unioned as (
+called_for as (
 
-  {% for kind_code, condition, first_on in kinds -%}
   select
-    '{{ kind_code }}/' || dispute_id as alert_id,
-    '{{ kind_code }}' as kind_code,
-    uscc,
-    community_id,
-    region_code,
-    {{ first_on }} as first_on,
-    jsonb_build_array(jsonb_build_object('feed', 'disputes', 'ids', jsonb_build_array(dispute_id))) as evidence
+    disputes.*,
+    kinds.kind_code,
+    kinds.first_on
   from disputes
-  where {{ condition }}
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  cross join lateral (
+    values
+    ('petition_unanswered', is_answer_due and answered_on is null, answer_due_on + 1),
+    ('dispute_overdue', is_overdue, closing_due_on + 1),
+    ('dispute_below_its_level', is_below_its_level and closed_on is null and raising_due_on < complete_until, raising_due_on + 1)
+  ) as kinds (kind_code, is_met, first_on)
+  where kinds.is_met
+
 )
 
 select
-  alert_id,
+  kind_code || '/' || dispute_id as alert_id,
   kind_code,
   uscc,
   community_id,
@@ -44,6 +38,6 @@ select
   null::text as account_no,
   first_on,
   null::numeric as amount_cny,
-  evidence,
+  jsonb_build_array(jsonb_build_object('feed', 'disputes', 'ids', jsonb_build_array(dispute_id))) as evidence,
   {{ business_date() }} as last_on
-from unioned
+from called_for

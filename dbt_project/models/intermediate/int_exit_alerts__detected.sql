@@ -19,6 +19,18 @@ spells as (
 
 ),
 
+covered_handovers as (
+
+  select * from {{ ref('int_feed_districts__covered') }} where feed = 'handovers'
+
+),
+
+covered_contracts as (
+
+  select * from {{ ref('int_feed_districts__covered') }} where feed = 'contracts'
+
+),
+
 judged as (
 
   select
@@ -27,45 +39,46 @@ judged as (
       and {{ is_reported('exit_notices', 'exits.region_code') }} as is_without_notice,
     exits.required_notice_days is not null and exits.notice_days < exits.required_notice_days as is_notice_short,
     not exits.is_street_informed and {{ is_reported('street_notices', 'exits.region_code') }} as is_street_uninformed,
-    exits.handover_completed_on is null and exits.handover_due_on < {{ business_date() }}
+    exits.handover_completed_on is null
+      and exits.handover_due_on < coalesce(covered_handovers.complete_until, {{ business_date() }})
       and {{ is_reported('handovers', 'exits.region_code') }} as is_handover_overdue,
     exits.handover_completed_on is not null
       and not coalesce(exits.are_documents_complete and exits.are_facilities_complete and exits.are_accounts_complete, false)
       as is_handover_incomplete,
     exits.handover_completed_on is not null and not coalesce(exits.is_street_present, false) as is_without_street
   from exits
+  left join covered_handovers
+    on covered_handovers.region_code = exits.region_code
 
 ),
 
-{% set kinds = [
-  ('exit_without_notice', 'is_without_notice', 'ended_on'),
-  ('exit_notice_short', 'is_notice_short', 'ended_on'),
-  ('exit_street_not_informed', 'is_street_uninformed', 'ended_on'),
-  ('handover_overdue', 'is_handover_overdue', 'handover_due_on + 1'),
-  ('handover_incomplete', 'is_handover_incomplete', 'handover_completed_on'),
-  ('handover_without_street', 'is_without_street', 'handover_completed_on'),
-] -%}
 of_exits as (
 
-  {% for kind_code, condition, first_on in kinds -%}
   select
-    '{{ kind_code }}/' || contract_id as alert_id,
-    '{{ kind_code }}' as kind_code,
-    uscc,
-    community_id,
-    region_code,
-    {{ first_on }} as first_on,
-    case when handover_id is null or '{{ kind_code }}' like 'exit%'
-      then jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(contract_id)))
-      else jsonb_build_array(
-        jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(contract_id)),
-        jsonb_build_object('feed', 'handovers', 'ids', jsonb_build_array(handover_id)))
-    end as evidence,
-    ended_on as last_on
+    kinds.kind_code || '/' || judged.contract_id as alert_id,
+    kinds.kind_code,
+    judged.uscc,
+    judged.community_id,
+    judged.region_code,
+    kinds.first_on,
+    jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(judged.contract_id)))
+      || case when kinds.kind_code like 'handover%' and judged.handover_id is not null
+        then jsonb_build_array(jsonb_build_object('feed', 'handovers', 'ids', jsonb_build_array(judged.handover_id)))
+        else '[]'::jsonb
+      end as evidence,
+    judged.ended_on as last_on
   from judged
-  where {{ condition }}
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  cross join lateral (
+    values
+    ('exit_without_notice', is_without_notice, ended_on),
+    ('exit_notice_short', is_notice_short, ended_on),
+    ('exit_street_not_informed', is_street_uninformed, ended_on),
+    ('handover_overdue', is_handover_overdue, handover_due_on + 1),
+    ('handover_incomplete', is_handover_incomplete, handover_completed_on),
+    ('handover_without_street', is_without_street, handover_completed_on)
+  ) as kinds (kind_code, is_met, first_on)
+  where kinds.is_met
+
 ),
 
 last_spells as (
@@ -97,7 +110,10 @@ vacuums as (
   from communities
   left join last_spells
     on last_spells.community_id = communities.community_id
-  where coalesce(last_spells.ends_on < {{ business_date() }}, true)
+  left join covered_contracts
+    on covered_contracts.region_code = communities.region_code
+  -- a silent office may have the next contract on file
+  where coalesce(last_spells.ends_on < coalesce(covered_contracts.complete_until, {{ business_date() }}), true)
     and {{ is_reported('contracts', 'communities.region_code') }}
 
 )

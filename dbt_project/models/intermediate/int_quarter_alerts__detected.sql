@@ -11,6 +11,12 @@ communities as (
 
 ),
 
+covered as (
+
+  select * from {{ ref('int_feed_districts__covered') }} where feed = 'disclosures'
+
+),
+
 published as (
 
   select distinct
@@ -54,4 +60,8 @@ select
 from counted
 inner join communities
   on communities.community_id = counted.community_id
+left join covered
+  on covered.region_code = communities.region_code
 where counted.published_count < 2 and {{ is_reported('disclosures', 'communities.region_code') }}
+  -- a silent office may have it on file
+  and counted.disclosure_due_on < coalesce(covered.complete_until, {{ business_date() }})

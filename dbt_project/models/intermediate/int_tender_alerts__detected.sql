@@ -35,27 +35,38 @@ communities as (
 
 ),
 
-{% set kinds = [
-  ('tender_too_few_bids', "method_code <> 'agreement' and not is_approved and valid_bid_count < " ~ threshold('tender_least_bids')),
-  ('tender_against_scores', "method_code <> 'agreement' and best_score is not null and coalesce(chosen_score < best_score, true)"),
-  ('agreement_unapproved', "method_code = 'agreement' and not is_approved"),
-] -%}
+covered as (
+
+  select * from {{ ref('int_feed_districts__covered') }} where feed = 'tenders'
+
+),
+
 of_awards as (
 
-  {% for kind_code, condition in kinds -%}
   select
-    '{{ kind_code }}/' || tender_id as alert_id,
-    '{{ kind_code }}' as kind_code,
-    uscc,
-    community_id,
-    region_code,
-    awarded_on as first_on,
-    jsonb_build_array(jsonb_build_object('feed', 'tenders', 'ids', jsonb_build_array(tender_id))) as evidence,
-    awarded_on as last_on
+    kinds.kind_code || '/' || tenders.tender_id as alert_id,
+    kinds.kind_code,
+    tenders.uscc,
+    tenders.community_id,
+    tenders.region_code,
+    tenders.awarded_on as first_on,
+    jsonb_build_array(jsonb_build_object('feed', 'tenders', 'ids', jsonb_build_array(tenders.tender_id))) as evidence,
+    tenders.awarded_on as last_on
   from tenders
-  where is_awarded and {{ condition }}
-  {% if not loop.last %}union all{% endif %}
-  {% endfor %}
+  cross join lateral (
+    values
+    (
+      'tender_too_few_bids',
+      method_code <> 'agreement' and not is_approved and valid_bid_count < {{ threshold('tender_least_bids') }}
+    ),
+    (
+      'tender_against_scores',
+      method_code <> 'agreement' and best_score is not null and coalesce(chosen_score < best_score, true)
+    ),
+    ('agreement_unapproved', method_code = 'agreement' and not is_approved)
+  ) as kinds (kind_code, is_met)
+  where tenders.is_awarded and kinds.is_met
+
 ),
 
 related_bidders as (
@@ -97,7 +108,11 @@ untendered as (
   from communities
   left join tenders
     on tenders.community_id = communities.community_id and tenders.stage_code = 'early' and tenders.is_awarded
+  left join covered
+    on covered.region_code = communities.region_code
   where tenders.tender_id is null and {{ is_reported('tenders', 'communities.region_code') }}
+    -- a silent office may have its award on file
+    and communities.starts_on <= coalesce(covered.complete_until, {{ business_date() }})
 
 ),
 

@@ -23,6 +23,18 @@ emergencies as (
 
 ),
 
+-- a silent office may have on file what is not known here
+covered as (
+
+  select
+    region_code,
+    max(complete_until) filter (where feed = 'fund_votes') as votes_complete_until,
+    max(complete_until) filter (where feed = 'emergency_repairs') as repairs_complete_until
+  from {{ ref('int_feed_districts__covered') }}
+  group by region_code
+
+),
+
 listed_uses as (
 
   select distinct on (use_code) *
@@ -49,11 +61,17 @@ unvoted as (
     and votes.community_id = payments.community_id
     and votes.purpose_code = 'use'
     and votes.decided_on <= payments.booked_on
+  left join covered
+    on covered.region_code = payments.region_code
   where not payments.is_emergency
     and payments.paid_cny >= {{ threshold('vote_free_amount_cny') }}
     and votes.vote_id is null
     -- a register that no office of the city has ever delivered says nothing about a payment
-    and (payments.vote_id is null or {{ is_reported('fund_votes', 'payments.region_code') }})
+    and (
+      payments.vote_id is null
+      or {{ is_reported('fund_votes', 'payments.region_code') }}
+      and payments.booked_on <= coalesce(covered.votes_complete_until, {{ business_date() }})
+    )
 
 ),
 
@@ -171,8 +189,12 @@ outside_list as (
     on emergencies.emergency_id = paid.emergency_id
   left join listed_uses
     on listed_uses.use_code = emergencies.use_code
+  left join covered
+    on covered.region_code = paid.region_code
   where {{ is_reported('emergency_repairs', 'paid.region_code') }} and (
-    listed_uses.use_code is null or listed_uses.is_recognition_needed and emergencies.recognised_on is null
+    emergencies.emergency_id is not null and listed_uses.use_code is null
+    or (emergencies.emergency_id is null or listed_uses.is_recognition_needed and emergencies.recognised_on is null)
+    and paid.first_on <= coalesce(covered.repairs_complete_until, {{ business_date() }})
   )
 
 ),
@@ -192,7 +214,9 @@ unfiled as (
   from emergency_payments as paid
   inner join emergencies
     on emergencies.emergency_id = paid.emergency_id
-  where coalesce(emergencies.filed_on, {{ business_date() }})
+  left join covered
+    on covered.region_code = paid.region_code
+  where coalesce(emergencies.filed_on, covered.repairs_complete_until, {{ business_date() }})
     > emergencies.occurred_on + {{ threshold('emergency_filing_days') }}::integer
 
 ),

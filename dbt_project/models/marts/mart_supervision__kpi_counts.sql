@@ -440,8 +440,8 @@ dispute_counts as (
     ancestors.ancestor_region_code as region_code,
     count(*) filter (where disputes.is_answer_due) as answer_due_count,
     count(*) filter (where disputes.is_answer_due and disputes.answered_on is not null) as answered_count,
-    count(*) filter (where disputes.closing_due_on < {{ business_date() }}) as closing_due_count,
-    count(*) filter (where disputes.closing_due_on < {{ business_date() }} and not disputes.is_late) as in_time_count,
+    count(*) filter (where disputes.is_closing_due) as closing_due_count,
+    count(*) filter (where disputes.is_closing_due and not disputes.is_late) as in_time_count,
     count(*) filter (where disputes.is_ended and disputes.complexity_code = 'simple') as simple_closed_count,
     count(*) filter (
       where disputes.is_ended and disputes.complexity_code = 'simple' and disputes.level_code = 'community'
