@@ -17,10 +17,21 @@ os.environ["DATA_DIR"] = str(_ROOT)
 os.environ.pop("LANDING_DIR", None)
 
 
+SHARED = ("graded_region", "built_town_template")  # made once a session in a minute of work
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with slow tests first: a worker that took one last would work on alone."""
+    """Put the files with slow tests first, and those that share what is dear to make on one worker.
+
+    A worker that took a slow file last would work on alone. A worker takes whole files (``--dist loadgroup`` with a
+    group for each), and all files together that ask for one of ``SHARED``, which is then made by one worker only.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    shared = {item.path: name for name in SHARED for item in items if name in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path not in slow)  # stable: all else stays in its order
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(shared.get(item.path, item.path.name)))
 
 
 def pytest_unconfigure() -> None:

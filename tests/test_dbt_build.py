@@ -6,7 +6,7 @@ import pytest
 from small_town import FIRM, NIGHT, OTHER, complaint, counts, everything, insert
 
 from property_credit.warehouse.connection import connect
-from property_credit.warehouse.transformation import TransformationError, build
+from property_credit.warehouse.transformation import TransformationError, build, planned
 from scoring.inputs import MODELS
 
 pytestmark = pytest.mark.slow
@@ -121,3 +121,31 @@ def test_build__without_the_raw_tables__says_which_model_failed(warehouse_databa
         connection.execute("drop table raw.funds cascade")
     with pytest.raises(TransformationError, match="stg_funds"):
         build(NIGHT, select="stg_funds")
+
+
+def last_build():
+    with connect("pc_dbt") as connection:
+        return connection.execute(
+            "select business_date, mode, reason, status from ops.builds order by build_id desc limit 1"
+        ).fetchone()
+
+
+def test_build__a_night_that_cannot_stand_on_the_last__is_full_and_says_why(built_town):
+    build(NIGHT, is_incremental=True)
+    assert last_build() == (NIGHT, "incremental", f"0 new batches since the night of {NIGHT}", "done")
+    insert("complaints", [complaint(6, category_code="astrology")], batch_id="b0000000000000006")
+    with pytest.raises(TransformationError, match="listed_code_stg_complaints_category_code__category"):
+        build(NIGHT, is_incremental=True)
+    assert last_build() == (NIGHT, "incremental", f"1 new batch since the night of {NIGHT}", "failed")
+    again = planned(NIGHT)
+    assert (again.mode, again.reason) == ("full", "the build before was interrupted or failed")
+
+
+def test_plan__other_numbers_an_earlier_night_or_a_part__is_full_and_says_why(built_town):
+    others = planned(NIGHT, variables={"response_limit_hours": 3})
+    assert (others.mode, others.reason) == ("full", "the method's numbers or the register of entities changed")
+    earlier = planned(NIGHT - timedelta(days=1))
+    assert (earlier.mode, earlier.reason) == ("full", f"the marts hold the later night of {NIGHT}")
+    build(NIGHT, select="stg_funds")
+    partial = planned(NIGHT)
+    assert (partial.mode, partial.reason) == ("full", "the build before made some of the models only")

@@ -14,7 +14,7 @@ from property_credit.ingestion.night import ingest_feed
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.scratch import scratch_schemas
 from property_credit.warehouse.settings import get_settings
-from property_credit.warehouse.transformation import TransformationError, build, planned
+from property_credit.warehouse.transformation import build
 from simulation.region import simulate
 
 pytestmark = pytest.mark.slow
@@ -130,28 +130,6 @@ def miss_rows_of(night):
         random_nights.insert(feed, [{**row, key: "MISSED"}], night)
     with connect() as connection:
         connection.execute("insert into ops.built_batches select batch_id from ops.batches on conflict do nothing")
-
-
-def test_build__a_night_that_cannot_stand_on_the_last__is_full_and_says_why(world):
-    build(LAST, is_incremental=True)
-    assert last_build() == (LAST, "incremental", f"0 new batches since the night of {LAST}", "done")
-    random_nights = RandomNights(1)
-    code = {"category_code": "astrology", "status_code": "closed", "channel_code": "hotline"}
-    row = {"complaint_id": "N1", "submitted_at": "2026-10-31 09:00+08", **code}
-    random_nights.insert("complaints", [row], LAST)
-    with pytest.raises(TransformationError, match="listed_code_stg_complaints_category_code__category"):
-        build(LAST, is_incremental=True)
-    assert last_build() == (LAST, "incremental", f"1 new batch since the night of {LAST}", "failed")
-    random_nights.insert("complaints", [row | {"category_code": "lift"}], LAST)
-    build(LAST, is_incremental=True)
-    assert last_build() == (LAST, "full", "the build before was interrupted or failed", "done")
-    others = planned(LAST, variables={"response_limit_hours": 3})
-    assert (others.mode, others.reason) == ("full", "the method's numbers or the register of entities changed")
-    earlier = planned(LAST - timedelta(days=1))
-    assert (earlier.mode, earlier.reason) == ("full", f"the marts hold the later night of {LAST}")
-    build(LAST, select="stg_funds")
-    partial = planned(LAST)
-    assert (partial.mode, partial.reason) == ("full", "the build before made some of the models only")
 
 
 @pytest.mark.long

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 
 import numpy
 import polars
@@ -345,3 +347,40 @@ def test_joined__small_blocks__keep_every_row_number_flag_and_payload_in_order()
     assert numpy.flatnonzero(whole.flags["TEXT_UNREADABLE", None]).tolist() == [3]
     assert whole.payloads([6, 3, 0]) == ["原文 r8", "原文 r5", "原文 r1"]
     assert list(blocks.joined(iter([]))) == []
+
+
+HUGE = {  # lines of nothing but what a reader splits at: each took gigabytes
+    "blank lines": (b"\n" * (6 << 20), None),
+    "lone carriage returns": (b"\r" * (6 << 20), None),
+    "delimiters": (b"1," * (2 << 20) + b"\n", "ROW_WRONG_WIDTH"),
+    "quotes": (b'"1",' * (1 << 20) + b"\n", "ROW_WRONG_WIDTH"),
+    "one line": (b"," * (12 << 20) + b"\n", "a line longer than 4 MiB: is this a text file?"),
+}
+READ = """
+import resource, sys
+from pathlib import Path
+from property_credit.ingestion import csv_reader
+from property_credit.ingestion.contract import IngestionError
+from property_credit.ingestion.profile import Profile
+profile = Profile.model_validate_json(sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+said = set()
+try:
+    for block in csv_reader.read(Path(sys.argv[1]), profile):
+        said |= {code for code, _ in block.flags}
+except IngestionError as error:
+    said = {str(error)}
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10, *said)
+"""
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_text__of_nothing_but_separators__is_read_in_little_memory(tmp_path, kind):
+    content, told = HUGE[kind]
+    more = [f"x{place}" for place in range(20)]
+    path = tmp_path / "huge.csv"
+    path.write_bytes(HEADER.strip().encode() + b"," + ",".join(more).encode() + b"\n" + content)
+    command = [sys.executable, "-c", READ, str(path), profile(ignore=more).model_dump_json(exclude_unset=True)]
+    mebibytes, *said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split(maxsplit=1)
+    assert int(mebibytes) < 1_100  # a line of 4 MiB, two million values: 930
+    assert (told in said[0].strip()) if told else not said

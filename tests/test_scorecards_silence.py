@@ -67,7 +67,7 @@ def test_silent_feed__no_complaints_for_a_month__every_figure_of_it_is_a_dash_wi
         of_the_month = {code for code, subject in figures if "@" not in subject and not subject.endswith("2025")}
         assert of_the_month & NEEDS_COMPLAINTS == set()
         assert "投诉诉求自 2026-10-02 起未报送" in words and "■ 数据不全" in words
-        assert "数据缺报：矛盾纠纷调处自 2026-09-02 起未报送；停报之后到期的不计。" in words
+        assert "矛盾纠纷调处自 2026-09-02 起未报送；停报之后到期的不计。" in words
         assert "本月没有诉求" not in words and "● 低" not in words and "没有未办结的督办" not in words
     _, words, html = shown(report, "area/150200.html")
     line = re.search(r"<tr><th scope=\"row\">[^\n]*物业类投诉量较2025年变化.*?</tr>", html, re.S)[0]
