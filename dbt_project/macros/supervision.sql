@@ -50,3 +50,15 @@
 {% macro evidence(feed, id) -%}
   jsonb_build_object('feed', '{{ feed }}', 'ids', jsonb_agg(distinct {{ id }} order by {{ id }}))
 {%- endmacro %}
+
+{#- Beside each row of the from clause one row for each of `kinds`: (kind, when the row calls for an alert of it, and, where
+    kinds begin on days of their own, the first day). Arrays, because a Citus coordinator refuses LATERAL. -#}
+{% macro with_kinds(kinds) -%}
+  cross join unnest(
+    array[{% for kind in kinds %}'{{ kind[0] }}'{{ ", " if not loop.last }}{% endfor %}],
+    array[{% for kind in kinds %}
+      {{ kind[1] }}{{ "," if not loop.last }}{% endfor %}
+    ]{% if kinds[0] | length > 2 %},
+    array[{% for kind in kinds %}{{ kind[2] }}{{ ", " if not loop.last }}{% endfor %}]{% endif %}
+  ) as kinds (kind_code, is_met{{ ", first_on" if kinds[0] | length > 2 }})
+{%- endmacro %}

@@ -41,15 +41,14 @@ of_quarters as (
       as evidence,
     min(quarters.period_end_on) as last_on
   from quarters
-  cross join lateral (
-    values
-    ('pursuit_without_reminder', is_unreminded),
+  {{ with_kinds([
+    ('pursuit_without_reminder', 'is_unreminded'),
     (
       'arrears_unpursued',
-      is_unpursued and collected_ratio < {{ threshold('arrears_pursued_below_ratio') }}
-      and period_end_on + {{ threshold('arrears_reminder_days') }}::integer < complete_until
-    )
-  ) as kinds (kind_code, is_met)
+      'is_unpursued and collected_ratio < ' ~ threshold('arrears_pursued_below_ratio')
+      ~ ' and period_end_on + ' ~ threshold('arrears_reminder_days') ~ '::integer < complete_until'
+    ),
+  ]) }}
   where kinds.is_met
   group by kinds.kind_code, quarters.community_id, quarters.period_start_on
 

@@ -12,12 +12,11 @@ called_for as (
     contracts.*,
     kinds.kind_code
   from contracts
-  cross join lateral (
-    values
-    ('fee_above_guide', is_above_guide),
-    ('fee_above_peers', is_above_peers and not is_above_guide),
-    ('item_charged_twice', is_charged_twice)
-  ) as kinds (kind_code, is_met)
+  {{ with_kinds([
+    ('fee_above_guide', 'is_above_guide'),
+    ('fee_above_peers', 'is_above_peers and not is_above_guide'),
+    ('item_charged_twice', 'is_charged_twice'),
+  ]) }}
   where kinds.is_met
 
 )

@@ -19,12 +19,15 @@ called_for as (
     kinds.kind_code,
     kinds.first_on
   from disputes
-  cross join lateral (
-    values
-    ('petition_unanswered', is_answer_due and answered_on is null, answer_due_on + 1),
-    ('dispute_overdue', is_overdue, closing_due_on + 1),
-    ('dispute_below_its_level', is_below_its_level and closed_on is null and raising_due_on < complete_until, raising_due_on + 1)
-  ) as kinds (kind_code, is_met, first_on)
+  {{ with_kinds([
+    ('petition_unanswered', 'is_answer_due and answered_on is null', 'answer_due_on + 1'),
+    ('dispute_overdue', 'is_overdue', 'closing_due_on + 1'),
+    (
+      'dispute_below_its_level',
+      'is_below_its_level and closed_on is null and raising_due_on < complete_until',
+      'raising_due_on + 1'
+    ),
+  ]) }}
   where kinds.is_met
 
 )

@@ -68,15 +68,14 @@ of_exits as (
       end as evidence,
     judged.ended_on as last_on
   from judged
-  cross join lateral (
-    values
-    ('exit_without_notice', is_without_notice, ended_on),
-    ('exit_notice_short', is_notice_short, ended_on),
-    ('exit_street_not_informed', is_street_uninformed, ended_on),
-    ('handover_overdue', is_handover_overdue, handover_due_on + 1),
-    ('handover_incomplete', is_handover_incomplete, handover_completed_on),
-    ('handover_without_street', is_without_street, handover_completed_on)
-  ) as kinds (kind_code, is_met, first_on)
+  {{ with_kinds([
+    ('exit_without_notice', 'is_without_notice', 'ended_on'),
+    ('exit_notice_short', 'is_notice_short', 'ended_on'),
+    ('exit_street_not_informed', 'is_street_uninformed', 'ended_on'),
+    ('handover_overdue', 'is_handover_overdue', 'handover_due_on + 1'),
+    ('handover_incomplete', 'is_handover_incomplete', 'handover_completed_on'),
+    ('handover_without_street', 'is_without_street', 'handover_completed_on'),
+  ]) }}
   where kinds.is_met
 
 ),

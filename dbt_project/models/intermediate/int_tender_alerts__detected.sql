@@ -53,18 +53,17 @@ of_awards as (
     jsonb_build_array(jsonb_build_object('feed', 'tenders', 'ids', jsonb_build_array(tenders.tender_id))) as evidence,
     tenders.awarded_on as last_on
   from tenders
-  cross join lateral (
-    values
+  {{ with_kinds([
     (
       'tender_too_few_bids',
-      method_code <> 'agreement' and not is_approved and valid_bid_count < {{ threshold('tender_least_bids') }}
+      "method_code <> 'agreement' and not is_approved and valid_bid_count < " ~ threshold('tender_least_bids')
     ),
     (
       'tender_against_scores',
-      method_code <> 'agreement' and best_score is not null and coalesce(chosen_score < best_score, true)
+      "method_code <> 'agreement' and best_score is not null and coalesce(chosen_score < best_score, true)"
     ),
-    ('agreement_unapproved', method_code = 'agreement' and not is_approved)
-  ) as kinds (kind_code, is_met)
+    ('agreement_unapproved', "method_code = 'agreement' and not is_approved"),
+  ]) }}
   where tenders.is_awarded and kinds.is_met
 
 ),
