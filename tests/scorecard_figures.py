@@ -398,10 +398,10 @@ STATEMENTS = {
     "chance.within_24h": CHANCE
     + """, shares as (
       select area, sum(in_now) / nullif(sum(due_now), 0) as p, sum(in_before) / nullif(sum(due_before), 0) as q,
-        sum(due_now) as n, sum(due_before) as m from areas join told_in using (community_id) group by 1
+        nullif(sum(due_now), 0) as n, nullif(sum(due_before), 0) as m, (sum(in_now) + sum(in_before)) / nullif(sum(due_now) + sum(due_before), 0) as r from areas join told_in using (community_id) group by 1
     )
-    select area as subject, round((p - q) / nullif(sqrt(round(sum((in_now - p * due_now) ^ 2) / n ^ 2 + sum((in_before - q * due_before) ^ 2) / m ^ 2, 12)), 0), 2) as value
-    from areas join told_in using (community_id) join shares using (area) group by area, p, q, n, m""",
+    select area as subject, round((p - q) / nullif(sqrt(round(sum((in_now - r * due_now) ^ 2) / n ^ 2 + sum((in_before - r * due_before) ^ 2) / m ^ 2, 12)), 0), 2) as value
+    from areas join told_in using (community_id) join shares using (area) group by area, p, q, r, n, m""",
     "chance.peers": CHANCE
     + """select area as subject, round(sum(now - rate * hm) / nullif(sqrt(round(sum((now - rate * hm) ^ 2), 12)), 0), 2) as value
     from areas join told_in using (community_id) join parents using (area) join rates using (parent) join siblings using (parent)

@@ -17,7 +17,7 @@ from region_pages import NIGHT
 from scorecard_figures import FIGURE
 
 from property_credit.scorecards import build as build_of
-from property_credit.scorecards import charts, figures, labels, reading, render
+from property_credit.scorecards import chance, charts, figures, labels, reading, render
 from property_credit.scorecards.areas import tree
 from property_credit.scorecards.build import build
 from property_credit.scorecards.downloads import csv_bytes, safe
@@ -315,6 +315,28 @@ def test_change__better_and_worse__are_told_in_words_and_arrow():
     assert "上月无数据" in figures.change("complaints.rate", Decimal("2.6"), None)
 
 
+def test_chance__one_case_solved_in_time_against_three_of_six__is_no_difference():
+    """It read 超出偶然波动: the error of a month in which everything was solved was taken for nothing."""
+    columns = ("resolved_within_24h_count", "resolution_due_count")
+    columns += tuple(f"{name}_before_to_day" for name in columns)
+
+    def change(*rows):
+        return chance.share_change([dict(zip(columns, map(Decimal, row), strict=True)) for row in rows])
+
+    one_each = [(0, 0, solved, 1) for solved in (1, 1, 1, 0, 0, 0)]
+    assert chance.kind_of(change((1, 1, 0, 0), *one_each)) == "none"
+    assert chance.kind_of(change(*[(9, 10, 5, 10)] * 6)) == "more"
+    assert change((1, 1, 0, 0)) is None
+
+
+def test_trend__month_in_progress__is_hollow_and_no_fall():
+    months, line = ["2026-09", "2026-10", "2026-11"], [charts.Series("甲", [60, 62, 3])]
+    whole, still_open = (charts.trend(months, line, is_open=one) for one in (False, True))
+    assert 'fill="#fff"' in still_open and 'fill="#fff"' not in whole
+    solid, dashed = re.findall(r'<path d="(M[^"]+)" stroke="[^"]+" stroke-width="2.2"( stroke-dasharray)?', still_open)
+    assert (solid[0].count("L"), dashed[0].count("L"), solid[1], bool(dashed[1])) == (1, 1, "", True)
+
+
 def test_trend__line__lies_where_vega_would_have_drawn_it():
     import vl_convert
 
@@ -433,3 +455,10 @@ def test_site__all_files__are_the_hash_that_the_build_noted(region):
     ):
         digest.update(f"{path} {hashlib.sha256((region.folder / path).read_bytes()).hexdigest()}\n".encode())
     assert digest.hexdigest() == region.report.pages_sha256
+
+
+def test_cap__that_nobody_rectifies__says_what_ends_it(region):
+    """A sample of too few answers read 至整改完成: an enterprise cannot put that right."""
+    pages = "".join(path.read_text("utf-8") for path in (region.folder / "enterprise").glob("*.html"))
+    shown = re.findall(r'<span class="code">(\w\d)</span> <b>[^<]*</b> <span class="quiet">([^<]*)</span>', pages)
+    assert {words for code, words in shown if code == "C4"} == {"至样本补足"}

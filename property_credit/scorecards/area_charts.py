@@ -18,6 +18,7 @@ from property_credit.scorecards.figures import figure
 from property_credit.scorecards.labels import fixed
 
 TEXT = f'font-family="sans-serif" font-size="13" fill="{charts.INK}"'
+MOST = Decimal(5)  # complaints over those expected: areas beyond it stand at the top of the funnel
 SHADES = ("#ffffff", "#e6f0ef", "#c5dcdd", "#9fc7ca", "#7fb0b5")  # of a calendar's day, few to many; ink reads on all
 
 
@@ -32,13 +33,14 @@ def trends(facts: Facts, code: str) -> list[dict[str, Any]]:
         if above and name != "complaints.count":
             values = targets.column_values(facts, above, column)
             lines.append(charts.Series(facts.areas.names[above], values, is_main=False))
-        svg = charts.trend(facts.months, lines, is_ratio=entry.unit == "ratio", title=entry.axis)
+        is_open = facts.is_in_progress
+        svg = charts.trend(facts.months, lines, is_ratio=entry.unit == "ratio", title=entry.axis, is_open=is_open)
         if svg:
             months = [
                 {"month": month, "value": (facts.area_months.get((code, month)) or {}).get(column)}
                 for month in reversed(facts.months)
             ]
-            drawn.append({"code": name, "svg": svg, "lines": lines, "months": months})
+            drawn.append({"code": name, "svg": svg, "lines": lines, "months": months, "is_open": is_open})
     return drawn
 
 
@@ -89,7 +91,7 @@ def slopes(facts: Facts, children: Sequence[str]) -> Markup:
 
     def placed(side: int) -> list[float]:
         wanted = [30 + float((top - pair[side]) / span) * (height - 44) for pair in pairs]
-        return _apart(wanted, 16.0)
+        return _apart(wanted, 16.0, height + 34)
 
     begins, ends = placed(1), placed(2)
     parts = [
@@ -107,12 +109,21 @@ def slopes(facts: Facts, children: Sequence[str]) -> Markup:
     return Markup(whole + "".join(parts) + "</svg>")
 
 
-def _apart(wanted: list[float], least: float) -> list[float]:
-    """Return places near the ``wanted`` ones, no two closer than ``least``, in the same order from the top."""
+def _apart(wanted: list[float], least: float, bottom: float) -> list[float]:
+    """Return places near the ``wanted`` ones, no two closer than ``least``, in the same order from the top.
+
+    None lies below ``bottom``: those that would, and what is in their way, move up.
+
+    >>> _apart([10, 90, 90, 95], 16, 100)
+    [10, 68, 84, 100]
+    """
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
     places, last = list(wanted), float("-inf")
     for index in order:
         places[index] = last = max(wanted[index], last + least)
+    last = bottom + least
+    for index in reversed(order):
+        places[index] = last = min(places[index], last - least)
     return places
 
 
@@ -132,7 +143,8 @@ def funnel(facts: Facts, code: str) -> dict[str, Any] | None:
         return None
     width, height, left = 330, 200, 44
     most = max(point[2] for point in points) * Decimal("1.1")
-    top = Decimal(str(charts.round_top(float(max(max(o / e for _, _, e, o in points), Decimal("1.6"))))))
+    largest = max(max(observed / expected for _, _, expected, observed in points), Decimal("1.6"))
+    top = min(Decimal(str(charts.round_top(float(largest)))), MOST)
 
     def at(expected: Any, ratio: Any) -> tuple[float, float]:
         share = (float(expected) / float(most)) ** 0.5
@@ -143,7 +155,7 @@ def funnel(facts: Facts, code: str) -> dict[str, Any] | None:
         steps = [float(most) * (step / 40) ** 2 for step in range(2, 41)]
         path = "L".join("{:.1f},{:.1f}".format(*at(e, max(1 + sign * 1.96 / e**0.5, 0))) for e in steps)
         limits.append(f'<path d="M{path}" fill="none" stroke="{charts.QUIET}" stroke-dasharray="4,3"/>')
-    marks = []
+    marks, named = [], []
     for name, child, expected, observed in points:
         x, y = at(expected, observed / expected)
         kind = chance.kind_of(chance.of_area(facts, child).get("chance.peers"))
@@ -151,13 +163,17 @@ def funnel(facts: Facts, code: str) -> dict[str, Any] | None:
         side = f'x="{x - 8:.1f}" text-anchor="end"' if x > width * 0.66 else f'x="{x + 8:.1f}"'
         marks.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
         if kind in ("more", "less"):
-            marks.append(f'<text {side} y="{y + 4:.1f}" {TEXT}>{escape(name)}</text>')
+            named.append((y, side, name))
+    for (_, side, name), y in zip(named, _apart([one[0] for one in named], 14, height - 30), strict=True):
+        marks.append(f'<text {side} y="{y + 4:.1f}" {TEXT}>{escape(name)}</text>')
     _, one = at(most, 1)
+    heights = {Decimal(0): "0.0", Decimal(1): "1.0", top: f"{'≥' if largest > top else ''}{fixed(top, 1)}"}
+    digits = 0 if most >= 12 else 1
     ticks = "".join(
-        f'<text x="{left - 6}" y="{at(most, value)[1] + 4:.1f}" text-anchor="end" {TEXT}>{fixed(value, 1)}</text>'
-        for value in (Decimal(0), Decimal(1), top)
+        f'<text x="{left - 6}" y="{at(most, value)[1] + 4:.1f}" text-anchor="end" {TEXT}>{words}</text>'
+        for value, words in heights.items()
     ) + "".join(
-        f'<text x="{at(value, 1)[0]:.1f}" y="{height - 14}" text-anchor="middle" {TEXT}>{fixed(value, 0)}</text>'
+        f'<text x="{at(value, 1)[0]:.1f}" y="{height - 14}" text-anchor="middle" {TEXT}>{fixed(value, digits)}</text>'
         for value in (most / 8, most / 2, most)
     )
     svg = (

@@ -47,7 +47,7 @@ def of_area(facts: Facts, code: str) -> dict[str, Decimal | None]:
     return {
         "chance.month": _change(rows, "complaint_count_before_to_day", _days(facts, facts.month_before)),
         "chance.year": _change(rows, "complaint_count_year_before_to_day", _days(facts, facts.year_before)),
-        "chance.within_24h": _share_change(rows),
+        "chance.within_24h": share_change(rows),
         "chance.peers": _against_peers(facts, code, rows),
     }
 
@@ -70,21 +70,32 @@ def _change(rows: list[Row], column: str, part: Decimal) -> Decimal | None:
     return score(row["complaint_count"] - part * row[column] for row in rows)
 
 
-def _share_change(rows: list[Row]) -> Decimal | None:
-    """Return the change of the share solved within 24 h over its standard error, communities being the units."""
-    shares, variance = [], Decimal(0)
-    for end in ("", "_before_to_day"):
-        pairs = [(row[f"resolved_within_24h_count{end}"], row[f"resolution_due_count{end}"]) for row in rows]
-        if any(one is None for pair in pairs for one in pair):
-            return None
-        due = sum(pair[1] for pair in pairs)
-        if not due:
-            return None
-        share = Decimal(sum(pair[0] for pair in pairs)) / due
-        shares.append(share)
-        variance += sum((pair[0] - share * pair[1]) ** 2 for pair in pairs) / due**2
+def share_change(rows: list[Row]) -> Decimal | None:
+    """Return the change of the share solved within 24 h over its standard error, communities being the units.
+
+    The error is that of two months which share their solved cases: one case, solved, says nothing against 3 of 6.
+    """
+    months = [
+        [(row[f"resolved_within_24h_count{end}"], row[f"resolution_due_count{end}"]) for row in rows]
+        for end in ("", "_before_to_day")
+    ]
+    if any(one is None for pairs in months for pair in pairs for one in pair):
+        return None
+    solved, due = ([sum(pair[place] for pair in pairs) for pairs in months] for place in (0, 1))
+    if not all(due):
+        return None
+    both = Decimal(sum(solved)) / sum(due)
+    variance = sum(
+        (
+            sum((pair[0] - both * pair[1]) ** 2 for pair in pairs) / total**2
+            for pairs, total in zip(months, due, strict=True)
+        ),
+        Decimal(0),
+    )
     variance = rounded(variance, 12)  # where every community has the same share, what is left is the digits' rounding
-    return rounded((shares[0] - shares[1]) / variance.sqrt(), 2) if variance else None
+    return (
+        rounded((Decimal(solved[0]) / due[0] - Decimal(solved[1]) / due[1]) / variance.sqrt(), 2) if variance else None
+    )
 
 
 def _against_peers(facts: Facts, code: str, rows: list[Row]) -> Decimal | None:

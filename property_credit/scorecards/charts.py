@@ -47,6 +47,7 @@ def trend(
     is_ratio: bool = False,
     marks: Sequence[str] = (),
     title: str = "",
+    is_open: bool = False,
 ) -> Markup:
     """Return lines over ``months`` (yyyy-mm, oldest first) as one SVG element; empty when there is nothing to draw.
 
@@ -56,6 +57,7 @@ def trend(
         is_ratio: values are ratios 0-1, the axis is in percent and need not begin at zero.
         marks: months before which a vertical line stands (a new method).
         title: what the y axis counts and in which unit.
+        is_open: the last month is still in progress: its point is hollow, and the way to it dashed.
     """
     values = [value for line in series for value in line.values if value is not None]
     if not values:
@@ -71,11 +73,17 @@ def trend(
         parts.append(f'<path d="M{x:.1f},0V{HEIGHT}" stroke="{INK}" stroke-dasharray="2,3"/>')
     for line in sorted(series, key=lambda one: one.is_main):
         style = f'stroke="{ACCENT}" stroke-width="2.2"' if line.is_main else f'stroke="{QUIET}" stroke-dasharray="5,3"'
-        parts.append(f'<path d="{line_path(line.values, top, low)}" {style}/>')
+        is_cut = is_open and line.is_main and line.values[-1] is not None
+        whole = [*line.values[:-1], None] if is_cut else line.values
+        parts.append(f'<path d="{line_path(whole, top, low)}" {style}/>')
+        if is_cut:
+            last = [*[None] * (len(months) - 2), *line.values[-2:]][-len(months) :]
+            parts.append(f'<path d="{line_path(last, top, low)}" {style} stroke-dasharray="2,3"/>')
         known = [index for index, value in enumerate(line.values) if value is not None]
         if line.is_main and known:
-            y = _height_of(line.values[known[-1]] or 0, low, top)
-            parts.append(f'<circle cx="{place(known[-1], len(months)):.1f}" cy="{y:.1f}" r="3.2" fill="{ACCENT}"/>')
+            y, fill = _height_of(line.values[known[-1]] or 0, low, top), "#fff" if is_cut else ACCENT
+            at = f'cx="{place(known[-1], len(months)):.1f}" cy="{y:.1f}"'
+            parts.append(f'<circle {at} r="3.2" fill="{fill}" stroke="{ACCENT}"/>')
     return Markup("".join(parts) + "</g></svg>")  # numbers, our own words, and a title that is escaped
 
 

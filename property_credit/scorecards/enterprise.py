@@ -298,8 +298,10 @@ def _charts(facts: Facts, uscc: str) -> list[dict[str, Any]]:
                     is_ratio=entry.unit == "ratio",
                     marks=changed if column == "score" else (),
                     title=entry.axis,
+                    is_open=facts.is_in_progress and column != "score",
                 ),
                 "lines": lines,
+                "is_open": facts.is_in_progress and column != "score",
                 "months": [
                     {"month": month, "value": rows[month][column] if month in rows else None}
                     for month in reversed(months)

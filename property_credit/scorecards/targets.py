@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from property_credit.scorecards import area_figures, charts, labels
@@ -38,6 +38,7 @@ LACKING = {  # targets that count communities: what one of them lacks, by a colu
     "owners_committee_ratio": ("无业委会或物管会", lambda row: not row["has_committee"]),
 }
 BEGINS = date(2026, 1, 1)  # of what counts from nothing over several years: 电梯 2026—2028年累计
+SHOWN = Decimal("0.001")  # of a share: pages show tenths of a percent
 YEARLY = ("committee_training_ratio",)  # what counts from nothing in each year
 
 
@@ -121,7 +122,7 @@ def by_now(row: Row, night: date) -> Decimal | None:
     """Return where a target that falls due at the end of its year should stand by ``night`` (时序进度), or None.
 
     On a straight way from the year before's target, or from nothing for what is counted up in a year or over several.
-    None where the documents say neither.
+    None where the documents say neither. A share is cut to the digits that are shown: 81.7 % is not behind 81.7 %.
     """
     target, year = row["target_value"], int(row["target_year"])
     if target is None or row["direction_code"] != "above":
@@ -135,7 +136,8 @@ def by_now(row: Row, night: date) -> Decimal | None:
         begins, before = BEGINS, Decimal(0)
     ends = date(year, 12, 31)
     part = Decimal(min(max((night - begins).days + 1, 0), (ends - begins).days + 1)) / ((ends - begins).days + 1)
-    return Decimal(before) + (Decimal(target) - Decimal(before)) * part
+    due = Decimal(before) + (Decimal(target) - Decimal(before)) * part
+    return due.quantize(SHOWN, ROUND_DOWN) if row.get("unit_code") == "ratio" else due
 
 
 def _kpi_link(term: str | None, has_children: bool) -> str | None:
