@@ -50,11 +50,13 @@ def fixed(value: Number, digits: int = 2) -> str:
 
     >>> fixed(Decimal("1234.565"))
     '1,234.57'
+    >>> fixed(Decimal("-0.0004"), 1)  # nothing has no sign
+    '0.0'
     """
     if value is None:
         return DASH
-    step = Decimal(1).scaleb(-digits)
-    return f"{Decimal(str(value)).quantize(step, ROUND_HALF_UP):,}"
+    shown = Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return f"{shown if shown else abs(shown):,}"
 
 
 def trimmed(value: Number, digits: int = 2) -> str:

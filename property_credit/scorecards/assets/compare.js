@@ -51,6 +51,7 @@
       const head = cell("th", (a || b).label);
       head.scope = "row";
       row.append(head, cell("td", a ? a.text + (a.why ? "（数据缺报）" : "") : "—", "n"), cell("td", b ? b.text + (b.why ? "（数据缺报）" : "") : "—", "n"), cell("td", difference(a, b), "n"));
+      ["甲", "乙", "乙 − 甲"].forEach((label, index) => { row.children[index + 1].dataset.label = label; });
       body.append(row);
     }
     history.replaceState(null, "", "?left=" + keys[0] + "&right=" + keys[1]);
