@@ -41,7 +41,6 @@ def assessed(
 ) -> Iterator[tuple[Inputs, indicators.Points, list[Decision]]]:
     """Yield inputs, points and decisions of every enterprise, a block of them at a time: the one way to a grade."""
     best = advice.reached(method, inputs) if inputs.edition >= advice.FROM_EDITION else None
-    has_spare = inputs.edition >= advice.SPARE_FROM_EDITION
     for part in inputs.blocks(block):
         scored = indicators.score(method, fit, part)
         decisions = grading.decide(method, part, scored, business_date=business_date, standings=standings)
@@ -49,11 +48,7 @@ def assessed(
         yield (
             part,
             scored,
-            list(
-                improvement.with_improvement(
-                    method, part, scored, decisions, business_date=business_date, best=best, has_spare=has_spare
-                )
-            ),
+            list(improvement.with_improvement(method, part, scored, decisions, business_date=business_date, best=best)),
         )
 
 

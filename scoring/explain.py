@@ -216,6 +216,7 @@ def _print_advice(advice: dict[str, Any], ahead: dict[str, Any], console: "Conso
         console.print(
             f"  总分 score {advice['score']} → {advice['grade']}，最早 earliest {advice['reached_on']}"
             f"（须连续 {ahead['quarters_needed']} 个季度 for {ahead['quarters_needed']} quarters in a row）"
+            "；且不出现新的否决情形、失信记录 unless a new veto or record comes"
         )
     elif "spare" in advice and Decimal(advice["score"]) >= Decimal(advice["minimum"]):
         console.print(

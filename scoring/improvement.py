@@ -49,12 +49,10 @@ def with_improvement(
     *,
     business_date: date,
     best: Mapping[str, Decimal] | None = None,
-    has_spare: bool = False,
 ) -> Iterator[Decision]:
     """Yield the decisions with ``improvement``: plain JSON types, numbers as text.
 
     ``best``: what the best quarter of all enterprises has reached (``advice.reached``); None: no advice is given.
-    ``has_spare``: advice aims above the minima (``advice.SPARE``).
     """
     codes = sorted(code for code in scored.codes if method.pillar_of(code) != "bonus")
     places = [scored.codes.index(code) for code in codes]
@@ -95,9 +93,9 @@ def with_improvement(
                 ],
                 "next": (ahead := _next(method, decision, items, repairable, waits, business_date)),
                 **(
-                    {"advice": _advice(method, decision, items, scored, row, ahead, best, business_date, has_spare)}
-                    if best is not None
-                    else {}
+                    {}
+                    if best is None
+                    else {"advice": _advice(method, inputs, scored, row, decision, items, ahead, best, business_date)}
                 ),
             },
         )
@@ -105,14 +103,14 @@ def with_improvement(
 
 def _advice(
     method: Method,
-    decision: Decision,
-    items: list[Item],
+    inputs: Inputs,
     scored: Points,
     row: int,
+    decision: Decision,
+    items: list[Item],
     ahead: Mapping[str, Any] | None,
     best: Mapping[str, Decimal],
     business_date: date,
-    has_spare: bool,
 ) -> dict[str, Any] | None:
     """Return what the enterprise can do itself towards the grade above; None where there is none."""
     if ahead is None or decision.score is None:
@@ -134,7 +132,7 @@ def _advice(
         best=best,
         free_from=None if len(free) < len(until) else max([business_date, *free]),
         business_date=business_date,
-        has_spare=has_spare,
+        edition=inputs.edition,
     )
 
 

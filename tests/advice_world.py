@@ -5,9 +5,10 @@ than ``failing`` − ``count`` of every ``of`` things go wrong from now on. It a
 counts or grades: whether the grade is reached is read from the grades of later nights.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from simulation.parameters import Preset, load_place
-from simulation.parts import divide
+from simulation.parts import Part, divide
 from simulation.region import Region, make_part
 from simulation.region import _deliver as deliver_file
 from simulation.tables import Table
@@ -23,9 +24,17 @@ from simulation.tables import Table
 HOUR = timedelta(hours=1)
 
 
-def following(region: Region, advised: Mapping[str, list[Mapping[str, Any]]], night: date) -> Region:
-    """Return the region in which the ``advised`` firms (credit code → steps of their advice of ``night``) follow it."""
+def following(region: Region, advised: Mapping[str, list[Mapping[str, Any]]], night: date, *, is_clean: bool) -> Region:
+    """Return the region in which the ``advised`` firms (credit code → steps of their advice of ``night``) follow it.
+
+    ``is_clean``: they keep its condition as well, and no new record of misconduct comes upon them.
+    """
     tables = dict(region.tables)
+    if is_clean:
+        records = tables["public_credit"].frame
+        is_new = pl.col("uscc").is_in(list(advised)) & (pl.col("shown_from") > night)
+        kept = records.filter(~(is_new & (pl.col("record_type_code") != "commendation")))
+        tables["public_credit"] = replace(tables["public_credit"], frame=kept)
     for uscc, steps in advised.items():
         for step in steps:
             feed, act = ACTS[step["indicator_code"]]
@@ -34,25 +43,45 @@ def following(region: Region, advised: Mapping[str, list[Mapping[str, Any]]], ni
     return replace(region, tables=tables)
 
 
-def simulate_years(
-    want: Preset, *, seed: int, out: Path, nights: list[date], advised: Mapping[str, list[Mapping[str, Any]]] | None
-) -> None:
-    """Write what offices send on the first of ``nights``, or (with ``advised``, which is followed) on the later ones.
+@dataclass(frozen=True)
+class World:
+    """A region of several years, made once up to its last day, so that nothing thins out at the end of what is asked.
 
-    The region is made up to the last night, so that nothing thins out at the end of what was simulated.
+    ``first`` is the night of the advice, ``last`` the last day that anything is simulated for; ``feeds`` are delivered.
     """
-    [part] = divide(want, load_place(want.place), seed=seed)
-    region = _with_earlier_years(make_part(part, through=nights[-1]))
-    if advised is not None:
-        region = following(region, advised, nights[0])
-    manifest: dict[str, Any] = {
-        "dirt": [], "duplicates": [], "earlier_versions": [], "corrections": [], "late": [], "deliveries": []
-    }  # fmt: skip
-    pairs = [(None, nights[0])] if advised is None else list(pairwise(nights))
-    for since, day in pairs:
-        known = _as_of(region, day, nights)
-        for office in (one for one in part.offices if one.feed in region.tables):
-            deliver_file(known, office, out, manifest, day=day, since=since, seed=seed, dirt=False)
+
+    preset: Preset
+    seed: int
+    first: date
+    last: date
+    feeds: Collection[str]
+
+    @cached_property
+    def part(self) -> Part:
+        """The region's managers and communities, and the offices that tell of them."""
+        [part] = divide(self.preset, load_place(self.preset.place), seed=self.seed)
+        return part
+
+    @cached_property
+    def region(self) -> Region:
+        """What happens where nobody follows anything."""
+        return _with_earlier_years(make_part(self.part, through=self.last))
+
+    def deliver(
+        self, out: Path, nights: list[date], advised: Mapping[str, list[Mapping[str, Any]]] | None, *, is_clean: bool
+    ) -> None:
+        """Write what offices send on the first night, or (with ``advised``, which is followed) on these later ones."""
+        region = self.region
+        if advised is not None:
+            region = following(region, advised, self.first, is_clean=is_clean)
+        pairs = [(None, self.first)] if advised is None else list(pairwise([self.first, *nights]))
+        manifest: dict[str, Any] = {
+            "dirt": [], "duplicates": [], "earlier_versions": [], "corrections": [], "late": [], "deliveries": []
+        }  # fmt: skip
+        for since, day in pairs:
+            known = _as_of(region, day, self.first, self.last)
+            for office in (one for one in self.part.offices if one.feed in self.feeds):
+                deliver_file(known, office, out, manifest, day=day, since=since, seed=self.seed, dirt=False)
 
 
 def _with_earlier_years(region: Region) -> Region:
@@ -71,12 +100,12 @@ def _with_earlier_years(region: Region) -> Region:
     return replace(region, tables={**region.tables, "disclosures": replace(table, frame=pl.concat(parts))})
 
 
-def _as_of(region: Region, day: date, nights: list[date]) -> Region:
-    """Return the region with the registers that are made as of its last night as they were on ``day``.
+def _as_of(region: Region, day: date, first: date, last: date) -> Region:
+    """Return the region with the registers that are made as of its ``last`` day as they were on ``day``.
 
-    Staff and their training, annual reports and the registers' own days: each night sees what the last one does.
+    Staff and their training, annual reports and the registers' own days: each night sees what the last day does.
     """
-    ago, tables = nights[-1] - day, dict(region.tables)
+    ago, tables = last - day, dict(region.tables)
     moved = ("hired_on", "left_on", "pre_job_trained_on", "continuing_trained_on", "_trained_again_on")
     personnel, enterprises = tables["personnel"].frame, tables["enterprises"].frame
     personnel = personnel.with_columns(
@@ -98,7 +127,7 @@ def _as_of(region: Region, day: date, nights: list[date]) -> Region:
     tables["enterprises"] = replace(tables["enterprises"], frame=enterprises)
     for feed in ("communities", "inspectors", "contacts"):
         frame = tables[feed].frame
-        sooner = pl.min_horizontal("_visible_on", pl.lit(nights[0]))
+        sooner = pl.min_horizontal("_visible_on", pl.lit(first))
         tables[feed] = replace(tables[feed], frame=frame.with_columns(sooner.alias("_visible_on")))
     return replace(region, tables=tables)
 
@@ -266,13 +295,14 @@ def _ledgers(table: Table, uscc: str, night: date, level: float, _tables: Mappin
     return replace(table, frame=frame.with_columns((cents.cum_sum().over("account_no") / 100).alias("balance")))
 
 
-def _trained(table: Table, uscc: str, night: date, level: float, _tables: Mapping[str, Table]) -> Table:
-    """Staff without the year's training get it, and 24 hours of it: as the register of the last night has it."""
+def _trained(table: Table, uscc: str, _night: date, level: float, _tables: Mapping[str, Table]) -> Table:
+    """Staff without the year's training get it, and 24 hours of it: the register is of the last day."""
+    last = table.frame["continuing_trained_on"].max()
     rows = list(table.frame.with_row_index("_place").filter(pl.col("uscc") == uscc).iter_rows(named=True))
 
     def mend(row: dict[str, Any]) -> None:
         row["continuing_trained_on"] = row["hired_on"] + timedelta(days=30)
-        row["_trained_again_on"] = night + timedelta(days=300)
+        row["_trained_again_on"] = last - timedelta(days=150)
         row["continuing_hours"] = max(row["continuing_hours"], 24.0)
         row["pre_job_trained_on"] = row["pre_job_trained_on"] or row["hired_on"]
 

@@ -5,10 +5,12 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 
+import pytest
 from scoring_marts import BAD, BUSINESS_DATE, GOOD, NEW, Firm, a_fit, decide, inputs_of
 
-from scoring.advice import SPARE
+from scoring.advice import SPARES
 from scoring.assessment import assessed
+from scoring.dates import months_later
 from scoring.improvement import repairable_from
 from scoring.inputs import Record
 from scoring.method import load
@@ -167,22 +169,58 @@ def test_advice__from_edition_5_on__promises_a_grade_only_with_points_to_spare()
     now = decision.improvement["advice"]
     target = next(one for one in METHOD.grades if one.code == decision.improvement["next"]["grade"])
     least, public, market = target.minima()
-    assert "spare" not in before and (Decimal(now["minimum"]), Decimal(now["spare"])) == (least, SPARE)
+    spare = SPARES[5]
+    assert "spare" not in before and (Decimal(now["minimum"]), Decimal(now["spare"])) == (least, spare.score)
     assert Decimal(now["score"]) >= Decimal(before["score"]) and len(now["steps"]) >= len(before["steps"])
-    is_sure = Decimal(now["score"]) >= least + SPARE
+    is_sure = Decimal(now["score"]) >= least + spare.score
     assert now["grade"] is None or is_sure
     gained = {"public": Decimal(0), "market": Decimal(0)}
     for step in now["steps"]:
         pillar = METHOD.pillar_of(step["indicator_code"])
         gained[pillar] += Decimal(step["points_then"]) - Decimal(step["points"])
     if now["grade"]:
-        assert decision.public_pct / 2 + gained["public"] >= public / 2 + SPARE / 2
-        assert decision.market_pct / 2 + gained["market"] >= market / 2 + SPARE / 2
+        assert decision.public_pct / 2 + gained["public"] >= public / 2 + spare.public
+        assert decision.market_pct / 2 + gained["market"] >= market / 2 + spare.market
     on_the_line = MIDDLING | {"P08": [("all", 12, 30, 30)]}
     others = peers(*[on_the_line | {"M03": [(NEW, 12, 415, 500)]}] * 3)  # nobody does so well that there were a spare
     before, now = (advised(on_the_line, others=others, edition=one).improvement["advice"] for one in (2, 5))
     assert before["grade"] == "AA" and (now["grade"], now["reached_on"]) == (None, None)
-    assert least <= Decimal(now["score"]) < least + SPARE
+    assert least <= Decimal(now["score"]) < least + spare.score
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (BAD | {"M11": [("all", 12, Decimal("20.85"), Decimal("26.58"))]}, {"M11", "P08"}),
+        (GOOD | {"P01": [("all", 36, 8, 20)], "M06": [("all", 12, 180, 300)], "P13": [("all", 0, 12, 20)]}, {"P13"}),
+    ],
+)
+def test_advice__from_edition_6_on__is_worth_what_its_words_say_once_the_window_holds_nothing_older(counts, expected):
+    """A part of a thing that fails is told as a whole one: the points must be those of the share that is told."""
+    now = advised(counts, others=peers(GOOD, GOOD, GOOD), edition=6).improvement["advice"]
+    assert expected <= {step["indicator_code"] for step in now["steps"]}
+    after = dict(counts)
+    for step in now["steps"]:
+        code = step["indicator_code"]
+        [(stratum, window, _, n)] = after[code]
+        failing = n * (step["failing"] - step["count"]) / step["of"]
+        curve = METHOD.indicators[code].formula.curve
+        after[code] = [(stratum, window, n - failing if curve[0][0] > curve[-1][0] else failing, n)]
+        months = METHOD.indicators[code].window_months or 1
+        assert step["shown_on"] == months_later(BUSINESS_DATE, months).isoformat()
+    again, points = improved(after)
+    for step in now["steps"]:
+        assert Decimal(step["points_then"]) == points[step["indicator_code"]][0]
+    assert again.score - again.bonus == Decimal(now["score"])
+
+
+def test_advice__from_edition_6_on__asks_for_what_takes_two_years_only_where_a_year_is_not_enough():
+    slow = GOOD | {"P02": [("all", 24, 80, 800)], "M06": [("all", 12, 225, 300)], "M11": [("all", 12, 215, 240)]}
+    slow |= {"M01": [(NEW, 12, 455, 500)], "M15": [("all", 24, 2, 60)]}
+    then, now = (advised(slow, others=peers(GOOD, GOOD, GOOD), edition=one).improvement["advice"] for one in (5, 6))
+    assert then["grade"] == now["grade"] == "AA" and now["reached_on"] < then["reached_on"]
+    codes = [[step["indicator_code"] for step in one["steps"]] for one in (then, now)]
+    assert codes == [["M11", "M15"], ["M11", "M01"]]
 
 
 def test_advice__by_earlier_rules__is_none_so_that_their_runs_replay():
