@@ -17,7 +17,7 @@ from region_pages import NIGHT
 from scorecard_figures import FIGURE
 
 from property_credit.scorecards import build as build_of
-from property_credit.scorecards import chance, charts, figures, labels, reading, render
+from property_credit.scorecards import chance, charts, figures, labels, public, reading, render
 from property_credit.scorecards.areas import tree
 from property_credit.scorecards.build import build
 from property_credit.scorecards.downloads import csv_bytes, safe
@@ -217,6 +217,22 @@ def test_enterprise_page__grade_that_waits_for_the_list__is_previewed_beside_the
     words = text_of(page[f"enterprise/{uscc}.html"].decode())
     assert "下期名单预告：B" in words and "自 2027-01-01 起随季度名单生效" in words and "2026-12-18 起" in words
     assert words.index("A 信用等级") < words.index("下期名单预告")
+
+
+def test_enterprise__published_under_another_name__is_found_and_shown_by_both(region):
+    facts = reading.read(region.report.edition_id)
+    uscc, name = next((code, rows[-1]["enterprise_name"]) for code, rows in facts.versions.items())
+    assert "曾用名" not in region.text(f"enterprise/{uscc}.html")
+    versions = [facts.versions[uscc][-1] | {"enterprise_name": other} for other in ("旧名物业", name, "旧名物业", name)]
+    facts = replace(facts, versions={**facts.versions, uscc: versions}, remembered={})
+    page = dict(render.enterprise_files(facts, uscc, None))[f"enterprise/{uscc}.html"].decode()
+    assert text_of(page).count("曾用名 旧名物业") == 1
+    area = next(code for code, listed in facts.area_enterprises.items() if uscc in listed)
+    assert (
+        f'["旧名物业","{uscc}","企业（曾用名）","enterprise/{uscc}.html"]' in render.search_index(facts, area).decode()
+    )
+    files = dict(public.public_files(public.public_facts(facts)))
+    assert "曾用名 旧名物业" in files["index.html"].decode() and "旧名物业" in files["grades.csv"].decode("utf-8-sig")
 
 
 def test_enterprise_page__graded__shows_points_evidence_spread_and_what_lifts(region):

@@ -27,6 +27,7 @@ def enterprise_page(facts: Facts, uscc: str, *, funnel: tuple[float, float, floa
     return {
         "uscc": uscc,
         "name": standing["enterprise_name"],
+        "former_names": facts.former_names(uscc),
         "standing": standing,
         "badge": badge(standing),
         "status_zh": labels.label(labels.STATUSES, standing["status_code"]),

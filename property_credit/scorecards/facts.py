@@ -74,6 +74,11 @@ class Facts:
         """Return the version of each enterprise's grade that stood that night."""
         return {uscc: versions[-1] for uscc, versions in self.versions.items()}
 
+    def former_names(self, uscc: str) -> list[str]:
+        """Return the names that earlier versions of an enterprise's grade were published under, oldest first."""
+        *earlier, standing = [version["enterprise_name"] for version in self.versions[uscc]]
+        return [name for name in dict.fromkeys(earlier) if name != standing]
+
     def rows(self, table: str) -> list[Row]:
         """Return the rows of one of the edition's tables."""
         return self.edition.tables[table]

@@ -64,6 +64,7 @@ def public_facts(facts: Facts) -> PublicFacts:
         grades=tuple(
             {
                 "name": one["enterprise_name"],
+                "former_names": facts.former_names(one["uscc"]),
                 "uscc": one["uscc"],
                 "badge": badge(one),
                 "valid_from": one["valid_from"],
@@ -143,7 +144,7 @@ def public_files(facts: PublicFacts) -> Iterator[tuple[str, bytes]]:
     yield (
         "grades.csv",
         csv_bytes(
-            ("统一社会信用代码", "企业", "等级或状态", "生效日", "更正", "评价方法"),
+            ("统一社会信用代码", "企业", "等级或状态", "生效日", "更正", "评价方法", "曾用名"),
             (
                 (
                     one["uscc"],
@@ -152,6 +153,7 @@ def public_files(facts: PublicFacts) -> Iterator[tuple[str, bytes]]:
                     one["valid_from"],
                     "是" if one["is_correction"] else "否",
                     facts.method_version,
+                    "、".join(one["former_names"]),
                 )
                 for one in facts.grades
             ),

@@ -242,7 +242,9 @@ def search_index(facts: Facts, code: str) -> bytes:
         if one in below
     ]
     for uscc in facts.area_enterprises.get(code, []):
-        rows.append([facts.standing[uscc]["enterprise_name"], uscc, "企业", f"enterprise/{uscc}.html"])
+        page = f"enterprise/{uscc}.html"
+        rows.append([facts.standing[uscc]["enterprise_name"], uscc, "企业", page])
+        rows += [[name, uscc, "企业（曾用名）", page] for name in facts.former_names(uscc)]
     for leaf in sorted(below):
         for row in facts.communities.get(leaf, []):
             at = f"area/{leaf}.html#c-{row['community_id']}"
