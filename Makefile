@@ -31,7 +31,7 @@ stop: ## stop the embedded database
 	@[ ! -x .venv/bin/property-credit ] || .venv/bin/property-credit warehouse stop
 
 test: install lint ## every test
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .

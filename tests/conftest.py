@@ -4,7 +4,9 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,21 +19,32 @@ os.environ["DATA_DIR"] = str(_ROOT)
 os.environ.pop("LANDING_DIR", None)
 
 
-SHARED = ("graded_region", "built_town_template")  # made once a session in a minute of work
+SHARED = ("region_pages", "graded_region", "built_town")  # what a file names that needs a minute of work to be made
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with slow tests first, and those that share what is dear to make on one worker.
-
-    A worker that took a slow file last would work on alone. A worker takes whole files (``--dist loadgroup`` with a
-    group for each), and all files together that ask for one of ``SHARED``, which is then made by one worker only.
-    """
+    """Put the files with slow tests first: a worker that took one last would work on alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    shared = {item.path: name for name in SHARED for item in items if name in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path not in slow)  # stable: all else stays in its order
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(shared.get(item.path, item.path.name)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to a worker, and all files that share a ground to one, so that it is made by one only."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class WithSharedGrounds(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = super()._split_scope(nodeid)
+            return _ground_of(path) or path
+
+    return WithSharedGrounds(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@cache
+def _ground_of(path: str) -> str | None:
+    text = (Path(__file__).parent.parent / path).read_text(encoding="utf-8")
+    return next(("town" if name == "built_town" else "region" for name in SHARED if name in text), None)
 
 
 def pytest_unconfigure() -> None:
