@@ -211,7 +211,9 @@ def test_half_year_notice__areas_below__lagging_first_with_sources(region, later
     words = text_of(html)
     assert "2026年下半年物业服务工作通报" in words and "最落后的在前" in words and "数据来源与口径" in words
     assert "期间未满" in words and "2026年7月至2026年11月" in words and "与2025年7月至2025年11月相比" in words
-    points = [float(one) for one in re.findall(r'/area/\d+\.html">[^<]+</a></th><td class="n">([\d.]+)</td>', html)]
+    points = [
+        float(one) for one in re.findall(r'/area/\d+\.html">[^<]+</a></th><td class="n"[^>]*>([\d.]+)</td>', html)
+    ]
     assert len(points) > 2 and points == sorted(points, reverse=True)
     again = notices.half_year_notice("2026H2", "150200").read_text(encoding="utf-8")
     assert again == html
@@ -293,7 +295,7 @@ def test_notice__one_area_below__is_not_behind_itself(region):
 
 def test_notice__order_and_differences__are_those_of_the_page_in_percentage_points(region):
     html, page = region.text("area/150200.notice.html"), region.text("area/150200.html")
-    order = re.findall(r'<td>\d+</td><th scope="row"><a href="(\d+)\.html">', html)
+    order = re.findall(r'<td data-label="次序">\d+</td><th scope="row"><a href="(\d+)\.html">', html)
     lagging = page[page.index('id="lagging"') :]
     assert order == re.findall(r'<tr><th scope="row"><a href="(\d{6})\.html">', lagging[: lagging.index("</table>")])
     assert len(order) > 2 and re.search(r"-?[\d.]+ 个百分点<small> 第", html)
