@@ -142,6 +142,12 @@ create table marts.mart_scorecards__indicator_evidence as
     from generate_series(1, 15) as i) as evidence
   from marts.uscc cross join unnest(array['M01', 'M03', 'P02']) as code;
 create table marts.mart_scorecards__codes (list_code text, code text, label_zh text);
+create table marts.mart_supervision__alert_candidates (alert_id text, decide_within_days int);
+create table marts.mart_supervision__tenders (tender_id text, community_id text, region_code text, stage_code text, method_code text,
+  announced_on date, opened_on date, awarded_on date, uscc text, approved_on date, bids jsonb);
+create table marts.mart_scorecards__contract_terms (area_code text, service_level text, registered_count int);
+create table marts.mart_scorecards__dispute_levels (area_code text, level_code text);
+create table marts.mart_scorecards__fee_collections (area_code text);
 insert into marts.mart_scorecards__codes values ('category', 'heating', '供热'), ('responsible_party', 'property', '物业服务企业');
 """
 SCORES = """
