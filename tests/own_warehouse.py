@@ -58,3 +58,11 @@ def register_build(night):
             "select ops.end_build(ops.begin_build(%s, 'full', 'by hand', 'x', 'x', 'x'), 'done', '{}', 0, '[]')",
             (night,),
         )
+
+
+def last_build():
+    """Return business date, mode, reason and status of the newest build of the marts."""
+    with connection.connect("pc_dbt") as opened:
+        return opened.execute(
+            "select business_date, mode, reason, status from ops.builds order by build_id desc limit 1"
+        ).fetchone()

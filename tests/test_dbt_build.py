@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from own_warehouse import last_build
 from small_town import FIRM, NIGHT, OTHER, complaint, counts, everything, insert
 
 from property_credit.warehouse.connection import connect
@@ -121,13 +122,6 @@ def test_build__without_the_raw_tables__says_which_model_failed(warehouse_databa
         connection.execute("drop table raw.funds cascade")
     with pytest.raises(TransformationError, match="stg_funds"):
         build(NIGHT, select="stg_funds")
-
-
-def last_build():
-    with connect("pc_dbt") as connection:
-        return connection.execute(
-            "select business_date, mode, reason, status from ops.builds order by build_id desc limit 1"
-        ).fetchone()
 
 
 def test_build__a_night_that_cannot_stand_on_the_last__is_full_and_says_why(built_town):

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from own_warehouse import copied_database, use_warehouse
+from own_warehouse import copied_database, last_build, use_warehouse
 from psycopg import sql
 from psycopg.rows import dict_row
 from random_nights import RandomNights
@@ -54,13 +54,6 @@ def world(built, monkeypatch):
     with copied_database(built) as name:
         use_warehouse(monkeypatch, name)
         yield
-
-
-def last_build():
-    with connect("pc_dbt") as connection:
-        return connection.execute(
-            "select business_date, mode, reason, status from ops.builds order by build_id desc limit 1"
-        ).fetchone()
 
 
 def differing(night):

@@ -5,12 +5,16 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from own_warehouse import register_build
 from region_pages import NIGHT, SEED, database_of
 
 from property_credit.ingestion import feeds
 from property_credit.ingestion import profile as profiles
 from property_credit.scorecards.tenders import grade_on
+from property_credit.supervision.alerts import raise_alerts
 from property_credit.warehouse.connection import connect
+from property_credit.warehouse.transformation import build
+from scoring.method import load, warehouse_variables
 from simulation.region import make_region
 from simulation.truth import alerts_as_known
 
@@ -65,6 +69,28 @@ def test_alerts__one_planted_case_less__is_noticed(night, truth):
     }
     changed = planted(SimpleNamespace(**{**vars(truth), "tables": other, "through": truth.through}))
     assert raised() != changed and not changed["dispute_overdue"]
+
+
+SILENCED = [
+    "int_feed_days__counted", "int_feed_profiles__judged", "int_feed_silences__detected", "int_feed_districts__covered",
+    "int_disputes__resolved", "int_dispute_alerts__detected", "mart_supervision__alert_candidates",
+]  # fmt: skip
+
+
+def test_alerts__their_office_falls_silent__stand_as_they_stood(graded_region):
+    """An answer may have come: none is raised of a day that nobody told of, none is closed as if it had."""
+    count = "select state_code, count(*) from supervision.alerts where kind_code like 'dispute%%' group by 1"
+    with database_of(graded_region):
+        before = rows(count)
+        with connect() as owner:
+            owner.execute("update ops.batches set business_date = business_date - 300 where feed = 'disputes'")
+        build(NIGHT, select=SILENCED, variables=warehouse_variables(load().method), tests=False)
+        register_build(NIGHT)
+        told = rows("select count(*) filter (where is_raisable), count(*) from marts.mart_supervision__alert_candidates"
+                    " where kind_code = 'dispute_overdue'")  # fmt: skip
+        report = raise_alerts(NIGHT)
+        assert rows(count) == before and (report.raised, report.closed) == (0, 0)
+    assert before and told[0][0] == 0 < told[0][1]
 
 
 def test_alerts__each__say_by_when_who_decides(night):

@@ -12,10 +12,7 @@ import psycopg
 from property_credit.warehouse.connection import connect
 
 PLATFORM = "platform"  # who decided when nobody did: the rows changed
-GONE = (
-    "依据已更正、情形已消除或报送单位停报无从认定，预警自动关闭 · "
-    "its rows were corrected, the state has ended, or its office fell silent before that day"
-)
+GONE = "依据已更正或情形已消除，预警自动关闭 · its rows were corrected or the state has ended"
 BACK = "依据再次出现，恢复关闭前状态 · its rows are back"
 
 RAISE = """

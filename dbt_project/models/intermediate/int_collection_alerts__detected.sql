@@ -39,14 +39,18 @@ of_quarters as (
     sum(quarters.arrears_amount) as amount_cny,
     jsonb_build_array({{ evidence('fee_collections', "quarters.community_id || '/' || quarters.uscc || '/' || quarters.period_start_on") }})
       as evidence,
-    min(quarters.period_end_on) as last_on
+    min(quarters.period_end_on) as last_on,
+    bool_and(
+      kinds.kind_code <> 'arrears_unpursued'
+      or quarters.period_end_on + {{ threshold('arrears_reminder_days') }}::integer < quarters.complete_until
+    ) as is_told
   from quarters
   {{ with_kinds([
     ('pursuit_without_reminder', 'is_unreminded'),
     (
       'arrears_unpursued',
       'is_unpursued and collected_ratio < ' ~ threshold('arrears_pursued_below_ratio')
-      ~ ' and period_end_on + ' ~ threshold('arrears_reminder_days') ~ '::integer < complete_until'
+      ~ ' and period_end_on + ' ~ threshold('arrears_reminder_days') ~ '::integer < ' ~ business_date()
     ),
   ]) }}
   where kinds.is_met
@@ -66,7 +70,8 @@ of_complaints as (
     min(complaints.submitted_on) as first_on,
     null::numeric as amount_cny,
     jsonb_build_array({{ evidence('complaints', 'complaints.complaint_id') }}) as evidence,
-    max(complaints.submitted_on) as last_on
+    max(complaints.submitted_on) as last_on,
+    true as is_told
   from complaints
   inner join {{ ref('stg_complaints') }} as signals
     on signals.complaint_id = complaints.complaint_id and signals.is_coercion_suspected
@@ -95,5 +100,6 @@ select
   first_on,
   amount_cny,
   evidence,
-  last_on
+  last_on,
+  is_told
 from unioned

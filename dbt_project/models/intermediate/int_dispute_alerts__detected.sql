@@ -20,11 +20,11 @@ called_for as (
     kinds.first_on
   from disputes
   {{ with_kinds([
-    ('petition_unanswered', 'is_answer_due and answered_on is null', 'answer_due_on + 1'),
-    ('dispute_overdue', 'is_overdue', 'closing_due_on + 1'),
+    ('petition_unanswered', 'answered_on is null and answer_due_on < ' ~ business_date(), 'answer_due_on + 1'),
+    ('dispute_overdue', 'closed_on is null and closing_due_on < ' ~ business_date(), 'closing_due_on + 1'),
     (
       'dispute_below_its_level',
-      'is_below_its_level and closed_on is null and raising_due_on < complete_until',
+      'is_below_its_level and closed_on is null and raising_due_on < ' ~ business_date(),
       'raising_due_on + 1'
     ),
   ]) }}
@@ -42,5 +42,6 @@ select
   first_on,
   null::numeric as amount_cny,
   jsonb_build_array(jsonb_build_object('feed', 'disputes', 'ids', jsonb_build_array(dispute_id))) as evidence,
-  {{ business_date() }} as last_on
+  {{ business_date() }} as last_on,
+  first_on <= complete_until as is_told
 from called_for

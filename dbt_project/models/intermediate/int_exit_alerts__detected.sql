@@ -39,13 +39,13 @@ judged as (
       and {{ is_reported('exit_notices', 'exits.region_code') }} as is_without_notice,
     exits.required_notice_days is not null and exits.notice_days < exits.required_notice_days as is_notice_short,
     not exits.is_street_informed and {{ is_reported('street_notices', 'exits.region_code') }} as is_street_uninformed,
-    exits.handover_completed_on is null
-      and exits.handover_due_on < coalesce(covered_handovers.complete_until, {{ business_date() }})
+    exits.handover_completed_on is null and exits.handover_due_on < {{ business_date() }}
       and {{ is_reported('handovers', 'exits.region_code') }} as is_handover_overdue,
     exits.handover_completed_on is not null
       and not coalesce(exits.are_documents_complete and exits.are_facilities_complete and exits.are_accounts_complete, false)
       as is_handover_incomplete,
-    exits.handover_completed_on is not null and not coalesce(exits.is_street_present, false) as is_without_street
+    exits.handover_completed_on is not null and not coalesce(exits.is_street_present, false) as is_without_street,
+    coalesce(covered_handovers.complete_until, {{ business_date() }}) as handovers_complete_until
   from exits
   left join covered_handovers
     on covered_handovers.region_code = exits.region_code
@@ -66,7 +66,8 @@ of_exits as (
         then jsonb_build_array(jsonb_build_object('feed', 'handovers', 'ids', jsonb_build_array(judged.handover_id)))
         else '[]'::jsonb
       end as evidence,
-    judged.ended_on as last_on
+    judged.ended_on as last_on,
+    kinds.kind_code <> 'handover_overdue' or judged.handover_due_on < judged.handovers_complete_until as is_told
   from judged
   {{ with_kinds([
     ('exit_without_notice', 'is_without_notice', 'ended_on'),
@@ -105,14 +106,15 @@ vacuums as (
       then jsonb_build_array(jsonb_build_object('feed', 'communities', 'ids', jsonb_build_array(communities.community_id)))
       else jsonb_build_array(jsonb_build_object('feed', 'contracts', 'ids', jsonb_build_array(last_spells.contract_id)))
     end as evidence,
-    {{ business_date() }} as last_on
+    {{ business_date() }} as last_on,
+    -- a silent office may have the next contract on file
+    coalesce(last_spells.ends_on < coalesce(covered_contracts.complete_until, {{ business_date() }}), true) as is_told
   from communities
   left join last_spells
     on last_spells.community_id = communities.community_id
   left join covered_contracts
     on covered_contracts.region_code = communities.region_code
-  -- a silent office may have the next contract on file
-  where coalesce(last_spells.ends_on < coalesce(covered_contracts.complete_until, {{ business_date() }}), true)
+  where coalesce(last_spells.ends_on < {{ business_date() }}, true)
     and {{ is_reported('contracts', 'communities.region_code') }}
 
 )

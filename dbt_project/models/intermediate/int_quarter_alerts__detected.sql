@@ -56,12 +56,12 @@ select
   jsonb_build_array(
     jsonb_build_object('feed', 'disclosures', 'ids', jsonb_build_array(counted.community_id || '/' || counted.quarter_on))
   ) as evidence,
-  counted.disclosure_due_on + 1 as last_on
+  counted.disclosure_due_on + 1 as last_on,
+  -- a silent office may have it on file
+  counted.disclosure_due_on < coalesce(covered.complete_until, {{ business_date() }}) as is_told
 from counted
 inner join communities
   on communities.community_id = counted.community_id
 left join covered
   on covered.region_code = communities.region_code
 where counted.published_count < 2 and {{ is_reported('disclosures', 'communities.region_code') }}
-  -- a silent office may have it on file
-  and counted.disclosure_due_on < coalesce(covered.complete_until, {{ business_date() }})

@@ -51,7 +51,8 @@ of_awards as (
     tenders.region_code,
     tenders.awarded_on as first_on,
     jsonb_build_array(jsonb_build_object('feed', 'tenders', 'ids', jsonb_build_array(tenders.tender_id))) as evidence,
-    tenders.awarded_on as last_on
+    tenders.awarded_on as last_on,
+    true as is_told
   from tenders
   {{ with_kinds([
     (
@@ -81,7 +82,8 @@ related_bidders as (
       jsonb_build_object('feed', 'tenders', 'ids', jsonb_build_array(tenders.tender_id)),
       {{ evidence('related_parties', 'named.relation_id') }}
     ) as evidence,
-    min(related.opened_on) as last_on
+    min(related.opened_on) as last_on,
+    true as is_told
   from tenders
   inner join related
     on related.tender_id = tenders.tender_id
@@ -103,15 +105,15 @@ untendered as (
     jsonb_build_array(
       jsonb_build_object('feed', 'communities', 'ids', jsonb_build_array(communities.community_id))
     ) as evidence,
-    {{ business_date() }} as last_on
+    {{ business_date() }} as last_on,
+    -- a silent office may have its award on file
+    communities.starts_on <= coalesce(covered.complete_until, {{ business_date() }}) as is_told
   from communities
   left join tenders
     on tenders.community_id = communities.community_id and tenders.stage_code = 'early' and tenders.is_awarded
   left join covered
     on covered.region_code = communities.region_code
   where tenders.tender_id is null and {{ is_reported('tenders', 'communities.region_code') }}
-    -- a silent office may have its award on file
-    and communities.starts_on <= coalesce(covered.complete_until, {{ business_date() }})
 
 ),
 
@@ -133,5 +135,6 @@ select
   first_on,
   null::numeric as amount_cny,
   evidence,
-  last_on
+  last_on,
+  is_told
 from unioned

@@ -54,7 +54,8 @@ unvoted as (
     payments.account_no,
     payments.booked_on as first_on,
     payments.paid_cny as amount_cny,
-    jsonb_build_array(jsonb_build_object('feed', 'funds', 'ids', jsonb_build_array(payments.entry_id))) as evidence
+    jsonb_build_array(jsonb_build_object('feed', 'funds', 'ids', jsonb_build_array(payments.entry_id))) as evidence,
+    payments.vote_id is null or payments.booked_on <= coalesce(covered.votes_complete_until, {{ business_date() }}) as is_told
   from payments
   left join votes
     on votes.vote_id = payments.vote_id
@@ -67,11 +68,7 @@ unvoted as (
     and payments.paid_cny >= {{ threshold('vote_free_amount_cny') }}
     and votes.vote_id is null
     -- a register that no office of the city has ever delivered says nothing about a payment
-    and (
-      payments.vote_id is null
-      or {{ is_reported('fund_votes', 'payments.region_code') }}
-      and payments.booked_on <= coalesce(covered.votes_complete_until, {{ business_date() }})
-    )
+    and (payments.vote_id is null or {{ is_reported('fund_votes', 'payments.region_code') }})
 
 ),
 
@@ -123,7 +120,8 @@ invalid as (
     account_no,
     first_on,
     paid_cny as amount_cny,
-    evidence
+    evidence,
+    true as is_told
   from judged_votes
   where not (is_quorate and is_carried)
 
@@ -140,7 +138,8 @@ exceeded as (
     account_no,
     first_on,
     paid_cny - approved_cny as amount_cny,
-    evidence
+    evidence,
+    true as is_told
   from judged_votes
   where paid_cny > approved_cny
 
@@ -183,7 +182,9 @@ outside_list as (
     paid.account_no,
     paid.first_on,
     paid.amount_cny,
-    paid.evidence
+    paid.evidence,
+    emergencies.emergency_id is not null and listed_uses.use_code is null
+      or paid.first_on <= coalesce(covered.repairs_complete_until, {{ business_date() }}) as is_told
   from emergency_payments as paid
   left join emergencies
     on emergencies.emergency_id = paid.emergency_id
@@ -192,9 +193,7 @@ outside_list as (
   left join covered
     on covered.region_code = paid.region_code
   where {{ is_reported('emergency_repairs', 'paid.region_code') }} and (
-    emergencies.emergency_id is not null and listed_uses.use_code is null
-    or (emergencies.emergency_id is null or listed_uses.is_recognition_needed and emergencies.recognised_on is null)
-    and paid.first_on <= coalesce(covered.repairs_complete_until, {{ business_date() }})
+    listed_uses.use_code is null or listed_uses.is_recognition_needed and emergencies.recognised_on is null
   )
 
 ),
@@ -210,13 +209,16 @@ unfiled as (
     paid.account_no,
     emergencies.occurred_on + {{ threshold('emergency_filing_days') }}::integer + 1 as first_on,
     paid.amount_cny,
-    paid.evidence
+    paid.evidence,
+    emergencies.filed_on is not null
+      or emergencies.occurred_on + {{ threshold('emergency_filing_days') }}::integer
+      < coalesce(covered.repairs_complete_until, {{ business_date() }}) as is_told
   from emergency_payments as paid
   inner join emergencies
     on emergencies.emergency_id = paid.emergency_id
   left join covered
     on covered.region_code = paid.region_code
-  where coalesce(emergencies.filed_on, covered.repairs_complete_until, {{ business_date() }})
+  where coalesce(emergencies.filed_on, {{ business_date() }})
     > emergencies.occurred_on + {{ threshold('emergency_filing_days') }}::integer
 
 ),
@@ -239,5 +241,6 @@ select
   first_on,
   amount_cny,
   evidence,
-  first_on as last_on
+  first_on as last_on,
+  is_told
 from unioned

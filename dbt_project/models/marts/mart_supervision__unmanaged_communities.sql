@@ -7,7 +7,7 @@ with communities as (
 
 vacuums as (
 
-  select * from {{ ref('int_exit_alerts__detected') }} where kind_code = 'management_vacuum'
+  select * from {{ ref('int_exit_alerts__detected') }} where kind_code = 'management_vacuum' and is_told
 
 )
 
