@@ -391,19 +391,66 @@ def test_full_list__keys_that_are_refused_or_wait__are_present_and_unreadable_on
     assert {one[2] for one in ended()} == {None}
 
 
-def test_full_list__of_a_scope__says_nothing_of_others_and_a_register_without_an_end_cannot_be_one(office):
+def test_full_list__of_a_scope__says_nothing_of_others(office):
     whole_list(office, "full_list: {scope: [community_id]}")
     register("C2")
     deliver(office, row("K1") + row("K2") + row("K3", "C2"), DAYS[0])
     assert deliver(office, row("K1"), DAYS[1]).missing_keys == ["K2"]
-    (office / "surveys.yml").write_text(
-        "feed: communities\noffice_zh: x\nformat: csv\nfiles: '*'\nheader: {row: 1}\nfull_list: true\n"
-        "columns: {community_id: a, community_name: b, region_code: c, household_count: d}\n"
-        "constants: {community_type_code: old, has_lift: 'true'}\n",
+
+
+def test_full_list__ends_what_has_a_later_end_and_leaves_what_ended_before(office):
+    (office / "office.yml").write_text(
+        "feed: related_parties\noffice_zh: x\nformat: csv\nfiles: '*'\nheader: {row: 1}\nfull_list: true\n"
+        "columns: {relation_id: 号, party_name: 名, relation_code: 类, uscc: 码, valid_from: 起, valid_to: 止}\n"
+        "dates: {valid_from: '%Y-%m-%d', valid_to: '%Y-%m-%d'}\n",
         encoding="utf-8",
     )
-    with pytest.raises(IngestionError, match="has no end"):
-        load_profile(office / "surveys.yml")
+    rows = [f"R1,甲,family,{FIRM},2026-01-01,", f"R2,乙,family,{FIRM},2026-01-01,2027-12-31"]
+    rows.append(f"R3,丙,family,{FIRM},2026-01-01,2026-10-30")
+    lists_of(office, "related_parties", "号,名,类,码,起,止", rows, rows[:1])
+    assert query("select relation_id, valid_to, absence_code from raw.related_parties where row_number < 0") == [
+        ("R2", DAYS[1], "vanished")
+    ]
+
+
+def lists_of(office, feed, header, *days):
+    """Deliver one list a day; return the reports."""
+    reports = []
+    for day, rows in zip(DAYS, days, strict=False):
+        path = office / f"名单_{day:%m%d}.csv"
+        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        reports.append(
+            ingest_file(feed=feed, profile=str(office / "office.yml"), path=path, business_date=day, check=no_check)
+        )
+    return reports
+
+
+def test_full_list__of_a_feed_without_an_end__says_what_becomes_of_what_is_missing(office):
+    """A line of a menu is absent until it comes again; a community stays and is named; an event is in no list."""
+    says = "office_zh: x\nformat: csv\nfiles: '*'\nheader: {row: 1}\nfull_list: true\n"
+    (office / "office.yml").write_text(
+        f"feed: communities\n{says}columns: {{community_id: a, community_name: b}}\n"
+        "constants: {community_type_code: old, has_lift: 'true', region_code: '150203', household_count: '9'}\n",
+        encoding="utf-8",
+    )
+    _all, named, _same = lists_of(office, "communities", "a,b", ["C7,甲", "C8,乙"], ["C7,甲"], ["C7,甲", "C8,乙"])
+    assert (named.rows_missing, named.rows_vanished, named.missing_keys) == (1, 0, ["C8"])
+    assert query("select count(*) from raw.communities where absence_code is not null") == [(0,)]
+    whole_list(office)
+    deliver(office, row("K1"), DAYS[0])
+    (office / "office.yml").write_text(
+        f"feed: contract_items\n{says}columns: {{contract_id: a, line_no: b}}\n"
+        "constants: {item_code: home, agreed_on: 2026-01-01, fee_per_m2: '1', is_extra: 'false'}\n"
+        "dates: {agreed_on: '%Y-%m-%d'}\n",
+        encoding="utf-8",
+    )
+    _all, shorter, back = lists_of(office, "contract_items", "a,b", ["K1,1", "K1,2"], ["K1,1"], ["K1,1", "K1,2"])
+    assert (shorter.rows_vanished, shorter.missing_keys) == (1, ["K1 2"])
+    assert (back.rows_vanished, back.rows_withdrawn, back.rows_duplicate) == (0, 1, 2)
+    text = says.replace("'*'", "'*.csv'") + "columns: {complaint_id: a, community_id: b, submitted_at: c}\n"
+    (office / "office.yml").write_text(f"feed: complaints\n{text}", encoding="utf-8")
+    with pytest.raises(IngestionError, match="events, which do not end"):
+        load_profile(office / "office.yml")
 
 
 def part(office, text, number, of, day):

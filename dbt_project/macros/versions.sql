@@ -51,8 +51,9 @@
     readings of one row the later one counts. A late older state is kept and never current. An incremental build looks
     again at the keys of which a new batch brought a version. `feed`
     names the feed whose arrivals count when the relation is a view on it; `indexed`: further indexes. Numbers are the ones
-    that their enterprises and communities have tonight; `follows`: the column of stg_enterprise_codes to take instead. -#}
-{% macro latest_as_known(relation, key, columns, feed=none, indexed=[], follows=none) -%}
+    that their enterprises and communities have tonight; `follows`: the column of stg_enterprise_codes to take instead.
+    `leaves`: a row that a full list has lost is left out, as the feed has no day of an end. -#}
+{% macro latest_as_known(relation, key, columns, feed=none, indexed=[], follows=none, leaves=false) -%}
 {{ config(
   materialized='incremental',
   incremental_strategy='delete+insert',
@@ -62,12 +63,19 @@
 ) }}
 {%- set keys = [] -%}
 {%- for column in key %}{% do keys.append(as_numbered(column, 'versions')) %}{% endfor %}
+{%- if leaves %}
+select {{ columns | join(', ') }}, known_on, batch_id
+from (
+{%- endif %}
 select distinct on ({{ keys | join(', ') }})
   {%- for column in columns %}
   {%- set numbered = as_numbered(column, 'versions', follows) %}
   {{ numbered }}{% if numbered != column %} as {{ column }}{% endif %},
   {%- endfor %}
   known_on,
+  {%- if leaves %}
+  absence_code,
+  {%- endif %}
   batch_id
 from {{ relation }} as versions
 {{- numbered_joins(columns, 'versions') }}
@@ -100,6 +108,10 @@ order by
   row_number desc,
   received_at desc,
   batch_id desc
+{%- if leaves %}
+) as latest
+where absence_code is null
+{%- endif %}
 {%- endmacro %}
 
 {#- Whether a batch was known to this build: by day, and to the instant where a replay says what a past build had read.

@@ -47,7 +47,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, output: Format, title: str 
 def missing_text(report: Any) -> str:
     """Say how many rows that the office sent before are not in the delivery, and which are the first."""
     named = f" ({', '.join(report.missing_keys)}{', …' if report.rows_missing > len(report.missing_keys) else ''})"
-    became = "ended, cause vanished" if report.rows_vanished else "they stay as they were: it is no full list, or torn"
+    became = "ended, cause vanished" if report.rows_vanished else "they stay as they were"
     return (
         f"{report.rows_missing:,} rows that the office sent before are not in it{named * bool(report.missing_keys)}; "
         f"{became}"

@@ -207,7 +207,8 @@ class Feed:
     ``kept_years``: so many years after the year of the event the keys are destroyed; 0: as many after the row ended as
     ``personal`` says.
     ``ends_field`` is the day on which a row that disappears from a full list ends, ``ends_cause_field`` then says
-    'vanished'.
+    'vanished'; ``leaves``: it has no such day, and counts only while a list holds it. Rows of other registers stay:
+    what happened does not end, and who exists is ended by a decision.
     """
 
     name: str
@@ -225,6 +226,7 @@ class Feed:
     withdrawn: tuple[str, str] | None = None
     ends_field: str | None = None
     ends_cause_field: str | None = None
+    leaves: bool = False
     person: tuple[str, ...] = ()
     is_party: bool = False
     kept_years: int = 0
@@ -233,6 +235,11 @@ class Feed:
     def sealed_fields(self) -> tuple[str, ...]:
         """Return the fields whose values are sealed under the key of the row's person."""
         return tuple(field.name for field in self.fields if field.personal) if self.person else ()
+
+    @property
+    def can_vanish(self) -> bool:
+        """Say whether a row that disappears from a full list no longer counts from that day."""
+        return self.ends_field is not None or self.leaves
 
     @property
     def own_ids(self) -> tuple[str, ...]:

@@ -94,7 +94,8 @@ where deliveries.feed = %(feed)s and deliveries.content_sha256 = %(content)s
   and not exists (
     select from ops.batches as since
     where since.feed = %(feed)s and since.received_at > batches.received_at
-      and (since.status = 'refused' or since.rows_withdrawn > 0 or since.rows_duplicate < since.rows_in))
+      and (since.status = 'refused' or since.rows_withdrawn > 0 or since.rows_duplicate < since.rows_in
+        or (since.profile_stats ->> 'rows_vanished')::bigint > 0))
 order by batches.received_at desc limit 1
 """
 

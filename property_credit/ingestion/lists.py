@@ -144,7 +144,9 @@ def find_missing(
     """
     is_open = sql.SQL("true")
     if feed.ends_field:
-        is_open = sql.SQL("versions.{} is null").format(sql.Identifier(feed.ends_field))  # type: ignore[assignment]
+        is_open = sql.SQL("coalesce(versions.{} > {}, true)").format(  # type: ignore[assignment]
+            sql.Identifier(feed.ends_field), sql.Literal(identity.landed_on)
+        )
     in_scope = [
         sql.SQL("versions.{0} in (select present.{0} from present)").format(sql.Identifier(name))
         for name in scope or ()

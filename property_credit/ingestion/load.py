@@ -454,7 +454,7 @@ class _Load:
         if not missing.count or not is_list:
             return
         stats.rows_missing, stats.missing_keys = missing.count, list(missing.keys)
-        if whole and not unreadable:  # a row whose key nobody can read may be any of them
+        if whole and feed.can_vanish and not unreadable:  # a row whose key nobody can read may be any of them
             stats.rows_vanished, stats.missing_ratio = missing.count, missing.count / missing.known
             lists.end_missing(cursor, feed, identity, day, received_at)
 

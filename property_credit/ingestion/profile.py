@@ -363,8 +363,10 @@ class Profile(Part):
         except IngestionError as error:
             raise ValueError(str(error)) from error
         known = set(feed.field_names)
-        if self.full_list and not feed.ends_field:
-            raise ValueError(f"full_list: a row of feed {self.feed} has no end; only feeds with one can be full lists")
+        if self.full_list and feed.has_own_dag:
+            raise ValueError(
+                f"full_list: rows of feed {self.feed} are events, which do not end; only registers are lists"
+            )
         if self.marks and not feed.immutable:
             raise ValueError(f"marks: feed {self.feed} has nothing that cannot change: send the corrected row as it is")
         if self.full_list and set(self.full_list.scope) - known:

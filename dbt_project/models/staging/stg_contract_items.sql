@@ -10,4 +10,5 @@
     'fee_per_m2',
     'is_extra',
   ],
+  leaves=true,
 ) }}

@@ -9,4 +9,5 @@
     'deviation_count',
     'fee_per_m2',
   ],
+  leaves=true,
 ) }}

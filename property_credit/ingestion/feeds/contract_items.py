@@ -9,6 +9,7 @@ FEED = Feed(
     max_age_days=100,
     key=("contract_id", "line_no"),
     event_field="agreed_on",
+    leaves=True,
     fields=(
         Field("contract_id", "text", "合同编号", "contract", required=True, references="contracts"),
         Field("line_no", "text", "序次", "line of the menu", required=True),

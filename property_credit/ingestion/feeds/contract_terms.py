@@ -9,6 +9,7 @@ FEED = Feed(
     max_age_days=100,
     key=("contract_id",),
     event_field="registered_on",
+    leaves=True,
     fields=(
         Field("contract_id", "text", "合同编号", "contract", required=True, references="contracts"),
         Field("registered_on", "date", "登记日期", "registered on", required=True),

@@ -10,6 +10,7 @@ FEED = Feed(
     is_scored=True,
     key=("inspector_code", "uscc", "relation_code"),
     event_field="starts_on",
+    ends_field="ends_on",
     fields=(
         Field("inspector_code", "text", "检查人员代号", "inspector: a code, never a name", required=True),
         Field("uscc", "uscc", "统一社会信用代码", "unified social credit code", required=True,

@@ -10,6 +10,7 @@ FEED = Feed(
     is_scored=True,
     key=("lift_id", "inspected_on"),
     event_field="inspected_on",
+    ends_field="out_of_use_on",
     fields=(
         Field("lift_id", "text", "设备代码", "lift, by its registration as special equipment", required=True),
         Field("community_id", "text", "小区编码", "community", required=True, references="communities"),
