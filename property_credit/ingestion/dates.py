@@ -2,7 +2,7 @@
 
 A format is chrono's (``%Y-%m-%d %H:%M``), ``excel`` (a date cell, or its day number) or ``chinese`` (二〇二六年十月).
 With ``%p`` a text may say 上午 and 下午; 24:00 is the midnight that ends the day. A value that one format reads as a
-year before 1900 or after 2199 was not meant for it: the next one is tried.
+year before 1901 or after 2199 was not meant for it: the next one is tried.
 """
 
 import re
@@ -11,9 +11,10 @@ from datetime import date, datetime, timedelta
 
 import polars
 
-EARLIEST = date(1900, 1, 1)  # what lies before is a slip of the hand (0224-01-02), not a fact of a property company
+# what lies before is a slip of the hand (0224-01-02), or what a system writes for none (1900-01-01, 1899-12-30)
+EARLIEST = date(1901, 1, 1)
 LATEST = date(2200, 1, 1)  # from here on it is one as well, or a way to write "no end": say that in `nulls`
-FIRST_INSTANT, LAST_INSTANT = datetime(1900, 1, 1), datetime(2200, 1, 1)
+FIRST_INSTANT, LAST_INSTANT = datetime(1901, 1, 1), datetime(2200, 1, 1)
 EXCEL_EPOCH = date(1899, 12, 30)
 EXCEL_DAYS = (18_264, 73_050)  # 1950 to 2099: 2026 and 10.31 are no day numbers, whatever a spreadsheet makes of them
 EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as text
@@ -26,7 +27,8 @@ HALVES = {
     **dict.fromkeys(("上午", "凌晨", "清晨", "早上", "早晨", "a.m.", "A.M."), "AM"),
     **dict.fromkeys(("下午", "中午", "傍晚", "p.m.", "P.M."), "PM"),
 }
-EVENING = r"(?:晚上|夜间)\s*(0?[1-9]|1[01])([:：点时])"  # 晚上12点 may be either midnight
+NOON = r"中午\s*(1[01][:：点时])"  # 中午11点 is before noon, 中午12点 and 1点 are not
+EVENING = r"(?:晚上|夜间)\s*(0?[5-9]|1[01])([:：点时])"  # 晚上12点 to 4点 may be of either night
 DIGITS = {character: place for place, character in enumerate("〇一二三四五六七八九")} | {
     "零": 0,
     "○": 0,
@@ -95,7 +97,8 @@ def _spelled_out(text: polars.Series, formats: list[str]) -> list[tuple[polars.S
             digits = _without_numerals(plain)
             tried += [(digits, part) for part in CHINESE_TEXT]
         elif "%p" in form:
-            halves = plain.str.replace_all(EVENING, "PM${1}${2}").str.replace_many(list(HALVES), list(HALVES.values()))
+            halves = plain.str.replace_all(NOON, "AM${1}").str.replace_all(EVENING, "PM${1}${2}")
+            halves = halves.str.replace_many(list(HALVES), list(HALVES.values()))
             tried.append((halves, form))
         else:
             tried.append((plain, form))
@@ -166,6 +169,7 @@ def _digits_of(text: str) -> str:
         .replace("时半", "时30分")
     )
     rewritten = re.sub(r"(时)$", r"\g<1>0分", rewritten)  # three o'clock: a format needs the minutes
+    rewritten = re.sub(NOON, r"上午\1", rewritten)
     half = re.search(r"(上午|凌晨|清晨|早上|早晨|下午|中午|傍晚)\s*([0-9]{1,2})时", rewritten)
     if half is None:
         return rewritten

@@ -35,9 +35,9 @@ SPACES = dict.fromkeys(
     "\u00a0\u3000\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "
 )
 PLAIN = WIDE | DASHES | SPACES
-# 2E10 may be a house; 2E+10 and 1.5E10 were numbers
+# 2E10 may be a house; 2E+10, 1.5E10 and 150.2E+15 (the format of engineers) were numbers
 SCIENTIFIC = (
-    r"(?:^|[^0-9A-Za-z.,])(?:[0-9](?:[.,][0-9]+)?\s?[eE]\+|[0-9][.,][0-9]+\s?[eE]-?)[0-9]+(?:$|[^0-9A-Za-z])"
+    r"(?:^|[^0-9A-Za-z.,])(?:[0-9]{1,3}(?:[.,][0-9]+)?\s?[eE]\+|[0-9]{1,3}[.,][0-9]+\s?[eE]-?)[0-9]+(?:$|[^0-9A-Za-z])"
     r"|(?:^|[^0-9.,])[0-9](?:[.,][0-9]+)?\s?(?:×\s?10\^?|[xX*]\s?10\^)[0-9]+$"
 )
 BROKEN = (
@@ -46,9 +46,11 @@ BROKEN = (
 )
 # in place of a key: words for "none", and the rows that sum up others
 PLACEHOLDER = (
-    r"^(?i)(null|none|nan|nil|n/?a|undefined|test|unknown|[-/\\_.*?？—–]+|无|空|暂无|没有|未知|不详|待定|待补|同上)$"
+    r"^(?i)(null|none|nan|nil|n/?a|\\n|undefined|test|unknown|[-/\\_.*?？—–]+|无|空|暂无|没有|未知|不详|待定|待补|同上)$"
     r"|^[（(【]?(本[页日周旬月季年次]|当[日月年]|全[年部]|[0-9一二三四五六七八九十]+月份?|累|总|期[初末])?[合总小共累]\s*计"
-    r"|^(承前页|过次页|转下页|承上页|接上页|上页结转|结转[上下][页年期]|[上本][年期月]结转|期[初末]余额|[Tt][Oo][Tt][Aa][Ll]\b)"
+    r"|^[第以上述各分页行0-9一二三四五六七八九十（(]{1,8}[合总小共累]\s*计"
+    r"|^(承前页|过次页|转下页|承上页|接上页|上页结转|结转[上下][页年期]|[上本][年期月]结[转余]|[期年月][初末]余额)"
+    r"|^(?i)((grand|sub|page)[ -]?)?totals?\b"
 )
 DIGITS_KEPT = 15  # of a number in a spreadsheet
 LONG = r"^[0-9]{16,}$"
