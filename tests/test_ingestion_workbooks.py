@@ -1,15 +1,17 @@
 """Workbooks: what a spreadsheet hides is read or refused, and what kills the reader refuses its file alone."""
 
 import os
+import re
 import signal
 import zipfile
 from datetime import date
 
 import openpyxl
+import polars
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-from property_credit.ingestion import csv_reader, reader_process, xlsx_reader
+from property_credit.ingestion import csv_reader, identifiers, reader_process, xlsx_reader
 from property_credit.ingestion.contract import IngestionError
 from property_credit.ingestion.profile import Profile
 
@@ -126,6 +128,42 @@ def test_identifier__in_a_numeric_cell__is_refused_from_sixteen_digits_on(tmp_pa
     read = rows_of(book(tmp_path / "ids.xlsx", HEADER, *rows))
     assert [codes for _number, _values, codes in read] == [set(), {"ID_DESTROYED"}, set()]
     assert read[0][1][0] == "123456789012345"
+
+
+def test_identifier__in_a_cell_that_shows_another_than_it_holds__is_refused(tmp_path):
+    """Zeros or letters before a number, or a day, are the cell's format: what the office sees is not in the cell."""
+    path = tmp_path / "shown.xlsx"
+    written = openpyxl.Workbook()
+    written.active.append(HEADER)
+    for number, shown in ((123, "000000"), (123, '"TS"0'), (123456, "000000"), (123, "0"), (date(2026, 3, 1), "m-d")):
+        written.active.append([number, *ROW[1:]])
+        written.active.cell(written.active.max_row, 1).number_format = shown
+    written.save(path)
+    read = rows_of(path)
+    assert [codes for _number, _values, codes in read] == [{"ID_DESTROYED"}, {"ID_DESTROYED"}, set(), set(), set()]
+    assert [values[0] for _number, values, _codes in read[2:4]] == ["123456", "123"]
+    assert identifiers.problems(polars.Series([read[4][1][0]]), "dress")[0][0] == "ID_DESTROYED"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda xml: re.sub(r"<(/?)([a-zA-Z])", r"<\1x:\2", xml).replace("xmlns=", "xmlns:x=", 1),
+        lambda xml: re.sub(r'<c r="([A-Z]+[0-9]+)"((?: [a-z]+="[^"]*")+)', r'<c\2 r="\1"', xml),
+        lambda xml: re.sub(r'r="([A-Z]+[0-9]+)"', r"r='\1'", xml),
+        lambda xml: re.sub(r' r="[A-Z]*[0-9]+"', "", xml),
+        lambda xml: xml.replace("1502030000000012", "1.502030000000012e+15"),
+    ],
+    ids=["prefixes", "order", "quotes", "places left out", "small e"],
+)
+def test_sheet__as_any_program_writes_it__hides_nothing(tmp_path, write):
+    day = date(2026, 10, 1)
+    rows = [[1502030000000012, day, 1, "甲", "A1"], ["E2", day, "#N/A", "甲", "A1"], ["E3", day, "=1+1", "甲", "A1"]]
+    rows += [["E4", day, 1, "甲", "A1"], ["E5", day, 1, "甲", "A1"]]
+    path = book(tmp_path / "odd.xlsx", HEADER, *rows, merge=["D5:D6"], edit=lambda xml: write(xml.decode()).encode())
+    assert [codes for _number, _values, codes in rows_of(path)] == [
+        {"ID_DESTROYED"}, {"CELL_ERROR"}, {"FORMULA_WITHOUT_RESULT"}, set(), {"CELL_MERGED"}
+    ]  # fmt: skip
 
 
 def test_merged_cells__are_filled_down_where_the_profile_says_so_and_else_refuse_their_rows(tmp_path):

@@ -17,7 +17,8 @@ LATEST = date(2200, 1, 1)  # from here on it is one as well, or a way to write "
 FIRST_INSTANT, LAST_INSTANT = datetime(1901, 1, 1), datetime(2200, 1, 1)
 EXCEL_EPOCH = date(1899, 12, 30)
 EXCEL_DAYS = (18_264, 73_050)  # 1950 to 2099: 2026 and 10.31 are no day numbers, whatever a spreadsheet makes of them
-EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")  # how a true date cell reads as text
+EXCEL_TEXT = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f")  # how a true date cell reads as text
+NOISE_DAYS = 1e-9  # by which a day number that was computed may fall short
 CHINESE_TEXT = ("%Y年%m月%d日", "%Y年%m月%d日%H时%M分%S秒", "%Y年%m月%d日%H时%M分")
 SUMMER_TIME_ENDED = datetime(1991, 9, 16)
 UTC_OFFSET = timedelta(hours=8)
@@ -147,10 +148,12 @@ def _of_the_day_that_ends(text: polars.Series) -> tuple[polars.Series, polars.Se
 
 
 def excel_days(text: polars.Series) -> polars.Series:
-    """Return local instants of Excel's day numbers (1899-12-30 is 0), rounded to the second."""
+    """Return instants of Excel's day numbers (1899-12-30 is 0), to the second, never rounded into another day."""
     days = text.cast(polars.Float64, strict=False)
     days = days.set((~days.is_between(*EXCEL_DAYS)).fill_null(False), None)
-    seconds = (days * 86_400).round().cast(polars.Int64) + (EXCEL_EPOCH - date(1970, 1, 1)).days * 86_400
+    last = ((days + NOISE_DAYS).floor() + 1) * 86_400 - 1  # 23:59:59.997 is how some systems write the end of a day
+    seconds = polars.select(polars.min_horizontal((days * 86_400).round(), last)).to_series()
+    seconds = seconds.cast(polars.Int64) + (EXCEL_EPOCH - date(1970, 1, 1)).days * 86_400
     return (seconds * MICROSECONDS).cast(polars.Datetime("us"))
 
 

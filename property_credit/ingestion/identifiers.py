@@ -3,8 +3,8 @@
 Taken off: white space around; invisible characters (U+200B, U+FEFF, U+00AD …) anywhere; a leading apostrophe and
 ``="…"``, which keep a spreadsheet from reading a number; full-width letters, digits and dashes become ASCII. Letters
 keep their case, and a key that differs from another only by it is refused. Refused as well: what a spreadsheet has
-destroyed (``1.50203E+17``, zeros for the digits beyond the 15th, ``####``, ``#N/A``), a key that is a word for none or
-a total, and characters that cannot be told by eye (control characters, U+FFFD, Cyrillic among Latin letters).
+destroyed (``1.50203E+17``, zeros for digits beyond the 15th, ``3月1日`` for 3-1, ``#N/A``), a key that is a word for
+none or a total, and characters that cannot be told by eye (control characters, U+FFFD, Cyrillic among Latin letters).
 """
 
 import re
@@ -20,8 +20,9 @@ SUSPECT = (
     r"|^['=#]"
     r"|[0-9]\s?[eE]\+[0-9]|[0-9][.,][0-9]+\s?[eE]"
     r"|^[0-9]+[.]0+$|10\^"
+    r"|^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:|^([0-9]{4}年)?[0-9]{1,2}月([0-9]{1,2}日)?$"
 )
-USUAL = bytes(code for code in range(0x20, 0x7F) if chr(code) not in "'=+#.,^")
+USUAL = bytes(code for code in range(0x20, 0x7F) if chr(code) not in "'=+#.,^:")
 INVISIBLE = r"[\p{Cf}\x{034F}\x{115F}\x{1160}\x{3164}\x{FFA0}\x{FE00}-\x{FE0F}]"
 AROUND = r"^[\p{Cc}\s]+|[\p{Cc}\s]+$"
 QUOTED = r'^[=＝]\s*["＂“”](.*)["＂“”]$'
@@ -43,10 +44,12 @@ SCIENTIFIC = (
 BROKEN = (
     r"^#+$|^(?i)#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!)$"  # what a spreadsheet shows for an error
     r"|^[0-9]{5,}[.]0+$"  # a number that was a fraction on its way, so that zeros before it are gone
+    r"|^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$"  # 3-1 became a date cell
+    r"|^([0-9]{4}年)?[0-9]{1,2}月([0-9]{1,2}日)?$"  # and was shown as one
 )
 # in place of a key: words for "none", and the rows that sum up others
 PLACEHOLDER = (
-    r"^(?i)(null|none|nan|nil|n/?a|\\n|undefined|test|unknown|[-/\\_.*?？—–]+|无|空|暂无|没有|未知|不详|待定|待补|同上)$"
+    r"^(?i)(null|none|nan|nil|n/?a|\\n|undefined|true|false|test|unknown|[-/\\_.*?？—–]+|无|空|暂无|没有|未知|不详|待定|待补|同上)$"
     r"|^[（(【]?(本[页日周旬月季年次]|当[日月年]|全[年部]|[0-9一二三四五六七八九十]+月份?|累|总|期[初末])?[合总小共累]\s*计"
     r"|^[第以上述各分页行0-9一二三四五六七八九十（(]{1,8}[合总小共累]\s*计"
     r"|^(承前页|过次页|转下页|承上页|接上页|上页结转|结转[上下][页年期]|[上本][年期月]结[转余]|[期年月][初末]余额)"

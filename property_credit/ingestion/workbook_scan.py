@@ -5,6 +5,7 @@ formula without a result, for an error and for what a merged cell covers, and a 
 Every part is unpacked here first, in pieces and with a limit, so that a directory that lies about sizes is noticed.
 """
 
+import html
 import re
 import struct
 import zipfile
@@ -28,9 +29,16 @@ ROW = re.compile(rb'<row\b[^>]*?\br="([0-9]+)"')
 FAR = re.compile(rb'\br="([A-Z]{3,}[0-9]+|[A-Z]+[0-9]{8,})"')
 TWO_LETTERS = re.compile(rb'\br="([A-Z]{2})[0-9]')
 LONG_NUMBER = re.compile(
-    rb'<c\s+r="([A-Z]+)([0-9]+)"(?:\s+s="[0-9]*")?(?:\s+t="n")?\s*>\s*<v>(?:[0-9]{16,}|[0-9](?:\.[0-9]+)?E\+[0-9]+)</v>'
+    rb'<c\s+r="([A-Z]+)([0-9]+)"(?:\s+s="[0-9]*")?(?:\s+t="n")?\s*>\s*'
+    rb"<v>-?(?:[0-9]{16,}(?:\.[0-9]*)?|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+)</v>"
 )
+PADDED_NUMBER = re.compile(rb'<c\s+r="([A-Z]+)([0-9]+)"\s+s="([0-9]+)"(?:\s+t="n")?\s*>\s*<v>([0-9]+)</v>')
+PADDED_FORMAT = re.compile(r'(?:(?P<letters>"[^"]+"|\\.)0+|(?P<zeros>0{2,}))(?:;.*)?')  # "TS"0000, 000000
+PREFIXED = re.compile(rb"<[\w.-]+:(?:c|row|mergeCell)\b")
+TAG = re.compile(rb"<(/?)(?:[\w.-]+:)?([\w.-]+)([^>]*?)(/?)>")
+ATTRIBUTE = re.compile(rb"""\s(?:[\w.-]+:)?([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 MERGED = re.compile(rb'<mergeCell\s[^>]*?ref="([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)"')
+ENDS = (b"</c>", b":c>", b"</row>", b":row>")
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
 
@@ -39,11 +47,14 @@ class Sheet:
     """What the XML of one sheet says. Places count from 0 for columns and from 1 for rows."""
 
     odd_cells: dict[int, dict[int, str]] = field(default_factory=dict)  # row -> column -> reason code
-    long_numbers: list[tuple[int, int]] = field(default_factory=list)  # (row, column) of numbers of 16 digits and more
+    # (row, column) of numbers of 16 digits and more, or shown otherwise than they are: with zeros before, or letters
+    no_identifiers: list[tuple[int, int]] = field(default_factory=list)
     merged: list[tuple[int, int, int, int]] = field(default_factory=list)  # first row, column, last row, column
     last_row: int = 0
     last_column: int = 0
     cell_count: int = 0
+    row: int = 0  # the place that was read last, for cells that do not say theirs
+    column: int = -1
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Workbook:
     path: Path
     entries: list[str]  # the sheets' names in the archive, in the workbook's order; "" for one that is not there
     is_1904: bool
+    padded: dict[bytes, int]  # style of a cell -> digits that it shows at least; 0: and letters before them
 
     def sheet(self, place: int, where: str) -> Sheet:
         """Return what the sheet at ``place`` says; IngestionError when a cell lies where none of a table does."""
@@ -61,7 +73,7 @@ class Workbook:
         if entry:
             with zipfile.ZipFile(self.path) as archive, archive.open(entry) as stream:
                 for part in _cells(stream):
-                    _look(part, sheet, where)
+                    _look(_usual(part, sheet), sheet, where, self.padded)
         _check_box(sheet, where)
         return sheet
 
@@ -76,10 +88,11 @@ def open_workbook(path: Path, name: str) -> Workbook:
             _refuse_bomb(sum(info.file_size for info in infos), path, name)
             _measure(path, infos, name)
             entries, is_1904 = _sheets(archive)
+            padded = _padded_styles(archive)
     except (zipfile.BadZipFile, OSError, struct.error, zlib.error, NotImplementedError, RuntimeError) as error:
         reason = str(error) if isinstance(error, zipfile.BadZipFile) else type(error).__name__
         raise IngestionError(f"{name}: not an .xlsx workbook, or cut off: {reason}") from error
-    return Workbook(path, entries, is_1904)
+    return Workbook(path, entries, is_1904, padded)
 
 
 def column_place(letters: bytes) -> int:
@@ -88,6 +101,15 @@ def column_place(letters: bytes) -> int:
     for letter in letters:
         place = place * 26 + letter - 64
     return place - 1
+
+
+def column_letters(place: int) -> bytes:
+    """Return the letters of a column, the opposite of ``column_place``."""
+    letters = b""
+    while place >= 0:
+        place, letter = divmod(place, 26)
+        letters, place = bytes([65 + letter]) + letters, place - 1
+    return letters
 
 
 def _refuse_bomb(unpacked: int, path: Path, name: str) -> None:
@@ -155,9 +177,7 @@ def _cells(stream: object) -> Iterator[bytes]:
     tail = b""
     while chunk := stream.read(WINDOW):  # type: ignore[attr-defined]
         text = tail + chunk
-        cut = max(
-            text.rfind(b"</c>") + 4 if b"</c>" in text else 0, text.rfind(b"</row>") + 6 if b"</row>" in text else 0
-        )
+        cut = max((text.rfind(end) + len(end) for end in ENDS if end in text), default=0)
         if not cut and len(text) > 4 * WINDOW:
             cut = len(text)
         part, tail = text[:cut], text[cut:]
@@ -166,7 +186,59 @@ def _cells(stream: object) -> Iterator[bytes]:
     yield tail
 
 
-def _look(part: bytes, sheet: Sheet, where: str) -> None:
+def _padded_styles(archive: zipfile.ZipFile) -> dict[bytes, int]:
+    """Return the styles of cells that show a number with zeros or letters before it, as identifiers have them."""
+    if "xl/styles.xml" not in archive.namelist():
+        return {}
+    text = archive.read("xl/styles.xml")
+    formats: dict[str, int] = {}
+    is_of_cells, place, padded = False, 0, dict[bytes, int]()
+    for closes, name, attributes, _empty in TAG.findall(text):
+        if name == b"cellXfs":
+            is_of_cells = not closes
+        if name not in (b"numFmt", b"xf") or closes:
+            continue
+        values = _attributes(attributes)
+        if name == b"numFmt":
+            if shown := PADDED_FORMAT.fullmatch(
+                html.unescape(values.get(b"formatCode", b"").decode("utf-8", "replace"))
+            ):
+                formats[values.get(b"numFmtId", b"").decode()] = len(shown["zeros"] or "")
+        elif is_of_cells:
+            if (number := values.get(b"numFmtId", b"").decode()) in formats:
+                padded[str(place).encode()] = formats[number]
+            place += 1
+    return padded
+
+
+def _attributes(text: bytes) -> dict[bytes, bytes]:
+    return {name: double or single for name, double, single in ATTRIBUTE.findall(text)}
+
+
+def _usual(part: bytes, sheet: Sheet) -> bytes:
+    """Return a part as most programs write it: no prefixes, each cell's place first and in double quotes."""
+    if part.count(b'<c r="') == part.count(b"<c") - part.count(b"<col") and not PREFIXED.search(part):
+        return part
+
+    def usual(tag: re.Match[bytes]) -> bytes:
+        closes, name, attributes, empty = tag.groups()
+        values = _attributes(attributes)
+        if name == b"row" and not closes:
+            given_row = values.get(b"r", b"")[:9]
+            sheet.row, sheet.column = int(given_row) if given_row.isdigit() else sheet.row + 1, -1
+            values[b"r"] = str(sheet.row).encode()
+        elif name == b"c" and not closes:
+            given = re.fullmatch(rb"([A-Z]+)[0-9]+", values.get(b"r", b""))
+            sheet.column = column_place(given[1]) if given else sheet.column + 1
+            place = values.pop(b"r") if given else column_letters(sheet.column) + str(sheet.row).encode()
+            values = {b"r": place, **{key: values[key] for key in (b"s", b"t") if key in values}}
+        said = b"".join(b' %b="%b"' % pair for pair in values.items())
+        return b"<%b%b%b%b>" % (closes, name, said, empty)
+
+    return TAG.sub(usual, part)
+
+
+def _look(part: bytes, sheet: Sheet, where: str, padded: dict[bytes, int]) -> None:
     if far := FAR.search(part):
         raise IngestionError(
             f"{where}: a cell stands at {far.group(1)[:24].decode()}, far outside a table: "
@@ -187,7 +259,13 @@ def _look(part: bytes, sheet: Sheet, where: str) -> None:
             if is_error or (b"<f" in inner and not STORED.search(inner) and b"<is>" not in inner):
                 code = "CELL_ERROR" if is_error else "FORMULA_WITHOUT_RESULT"
                 sheet.odd_cells.setdefault(int(row), {})[column_place(letters)] = code
-    sheet.long_numbers += [(int(row), column_place(letters)) for letters, row in LONG_NUMBER.findall(part)]
+    sheet.no_identifiers += [(int(row), column_place(letters)) for letters, row in LONG_NUMBER.findall(part)]
+    if padded:
+        sheet.no_identifiers += [
+            (int(row), column_place(letters))
+            for letters, row, style, digits in PADDED_NUMBER.findall(part)
+            if style in padded and len(digits) < (padded[style] or len(digits) + 1)
+        ]
     if b"<mergeCell " in part:
         sheet.merged += [
             (int(top), column_place(left), int(bottom), column_place(right))

@@ -151,7 +151,7 @@ def _odd_cells(seen: Sheet, profile: Profile, columns: list[str]) -> dict[int, d
         for row, cells in seen.odd_cells.items()
     }
     feed, fields = feeds.get(profile.feed), _fields(profile, columns)
-    for row, place in seen.long_numbers:
+    for row, place in seen.no_identifiers:
         column = columns[place] if place < len(columns) else ""
         field = feed.field(fields[column]) if column in fields else None
         if field is not None and (feed.is_identifier(field) or field.type == "uscc"):
