@@ -158,6 +158,17 @@ def test_time__a_neighbour_of_a_misread_one__is_right_or_refused(tmp_path, text,
         assert local == datetime.strptime(expected, "%Y-%m-%d %H:%M")
 
 
+@pytest.mark.parametrize("form", ["excel", '["%Y.%m.%d", "%Y-%m-%d %H:%M:%S"]', '"%Y-%m-%dT%H:%M:%S"'])
+def test_time__at_24_minutes__is_no_end_of_a_day(tmp_path, form):
+    source = f"{CASES[: CASES.index('dates:')]}dates: {{submitted_at: {form}}}\n"
+    times = [f"2026-10-01{'T' if 'T%H' in form else ' '}{time}" for time in ("05:24:00", "24:00:00", "00:24:00")]
+    read_at = read(
+        tmp_path, "号,时间\n" + "".join(f"T{time[-8:]},{time}\n" for time in times), source, field="submitted_at"
+    )
+    local = [instant.astimezone(rules.ZONE).strftime("%d %H:%M") for instant in read_at]
+    assert local == ["01 05:24", "02 00:00", "01 00:24"]
+
+
 @pytest.mark.parametrize(
     ("negative", "word", "expected"),
     [

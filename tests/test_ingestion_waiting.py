@@ -8,7 +8,7 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from property_credit.cli.main import app
-from property_credit.ingestion import night, waiting, withdrawal
+from property_credit.ingestion import deliveries, night, waiting, withdrawal
 from property_credit.ingestion.contract import IngestionError
 from property_credit.ingestion.load import ingest_file, no_check
 from property_credit.ingestion.profile import load as load_profile
@@ -349,6 +349,18 @@ def test_commands__of_rows_that_wait__list_show_try_load_and_drop(office):
     assert as_json("batches", "list")[0]["became"] == "taken back"
     assert run("batches", "withdraw", "nothing", "--why", "x").exit_code == 2
     assert run("quarantine", "list", "--feed", "nothing").exit_code == 2
+
+
+def test_delivery__whose_times_may_have_been_misread__is_read_again(office, monkeypatch):
+    """05:24:00 was read as the end of a day wherever a time's first format did not decide alone."""
+    for form, is_mended in (('"%Y-%m-%d %H:%M"', False), ("excel", True), ('["%Y/%m/%d %H:%M", chinese]', True)):
+        told = PROFILE.replace("dates: {", f"dates: {{updated_at: {form}, ").replace("因}", "因, updated_at: 改}", 1)
+        (office / "times.yml").write_text(told, encoding="utf-8")
+        profile = load_profile(office / "times.yml")
+        with monkeypatch.context() as before:
+            before.setattr(deliveries, "TIMES_MENDED", "")
+            earlier = deliveries.read_under(profile)
+        assert (deliveries.read_under(profile) != earlier) == is_mended
 
 
 # --- full lists --------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ CHINESE_TEXT = ("%Y年%m月%d日", "%Y年%m月%d日%H时%M分%S秒", "%Y年%m月
 SUMMER_TIME_ENDED = datetime(1991, 9, 16)
 UTC_OFFSET = timedelta(hours=8)
 MICROSECONDS = 1_000_000
-END_OF_DAY = r"(^|[^0-9])24([:：时点]0{1,2}(分|[:：分]?0{1,2}秒?)?(\.0+)?|时|点)$"
+# 24:00 of the hours, not of 05:24:00
+END_OF_DAY = r"(^|[^0-9:：时点])24([:：时点]0{1,2}(分|[:：分]?0{1,2}秒?)?(\.0+)?|时|点)$"
 HALVES = {
     **dict.fromkeys(("上午", "凌晨", "清晨", "早上", "早晨", "a.m.", "A.M."), "AM"),
     **dict.fromkeys(("下午", "中午", "傍晚", "p.m.", "P.M."), "PM"),

@@ -24,6 +24,7 @@ from property_credit.warehouse.connection import connect
 from property_credit.warehouse.regions import known_codes
 
 SOME_DAY = date(2026, 1, 1)  # rules are compared as they are written for one and the same day
+TIMES_MENDED = "\ntimes of 2026-12"  # deliveries that were read before are read again
 WORDS = {"zh", "en", "title_zh", "title_en"}  # what people read of a contract changes no row
 
 
@@ -40,7 +41,17 @@ class Standing:
 def read_under(profile: Profile) -> str:
     """Return the fingerprint of what decides how a row is read: ``profile`` and its feed's contract."""
     plain = profile.model_dump_json(exclude_defaults=True, exclude={"note", "office_zh", "name", "files"})
-    return hashlib.sha256(f"{plain}\n{_contract(feeds.get(profile.feed))}".encode()).hexdigest()[:16]
+    reading = TIMES_MENDED if _may_have_misread_times(profile) else ""
+    return hashlib.sha256(f"{plain}\n{_contract(feeds.get(profile.feed))}{reading}".encode()).hexdigest()[:16]
+
+
+def _may_have_misread_times(profile: Profile) -> bool:
+    """Say whether times were read by more than one plain format: then 05:24:00 became the next day's 05:00."""
+    feed = feeds.get(profile.feed)
+    return any(
+        feed.field(name).type == "timestamp" and (len(formats) > 1 or formats[0] in ("excel", "chinese"))
+        for name, formats in profile.dates.items()
+    )
 
 
 @lru_cache(maxsize=64)
