@@ -24,6 +24,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     "full": {
         "ingest_csv": ["--rows", "5000000", "--rounds", "5"],
         "ingest_feeds": ["--preset", "city", "--workbook-rows", "200000"],
+        "retry_waiting": ["--rows", "1000000", "--rounds", "3"],
         "serve_grade": ["--rounds", "15", "--requests", "16000"],
         "bulk_list": ["--enterprises", "200000", "--rounds", "5"],
         "build_pages": ["--enterprises", "6000", "--communities", "20000"],
@@ -40,6 +41,7 @@ SIZES = {  # what each benchmark is told for its size; every one writes the file
     "small": {
         "ingest_csv": ["--rows", "200000", "--rounds", "1"],
         "ingest_feeds": ["--preset", "hamlet", "--workbook-rows", "20000"],
+        "retry_waiting": ["--rows", "50000", "--rounds", "1"],
         "serve_grade": ["--rounds", "3", "--requests", "4000", "--at-least", "0"],
         "bulk_list": ["--enterprises", "5000", "--rounds", "1"],
         "build_pages": ["--enterprises", "600", "--communities", "2000"],

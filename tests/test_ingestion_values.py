@@ -312,6 +312,7 @@ def test_identifier__ending_in_zeros__is_refused_only_where_chance_does_not_expl
     [
         ("000000000000000000", "USCC_PLACEHOLDER"),
         ("111111111111111111", "USCC_PLACEHOLDER"),
+        ("123456789012345678", "USCC_PLACEHOLDER"),
         ("362322198709086409", "USCC_RESIDENT_NUMBER"),
         ("91350100M0001OOY43", "USCC_WRONG_FORM"),
         ("M000100Y4", "USCC_WRONG_FORM"),

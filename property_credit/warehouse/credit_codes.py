@@ -12,6 +12,7 @@ from stdnum.cn import ric
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # values 0 to 30: no I, O, S, V, Z
 LENGTH = 18
+DIGITS = "0123456789" * 3  # 123456789012345678 has a right check digit
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _WEIGHTS = [pow(3, place, 31) for place in range(LENGTH - 1)]
 # 登记管理部门 -> 机构类别 that it registers; 54 and 55 are the villages' and residents' committees
@@ -76,7 +77,8 @@ def why_wrong(code: str) -> Wrong | None:
         if character not in _VALUES:
             zh = f"第 {position} 位（{character!r}）不是代码可用字符"
             return Wrong("USCC_WRONG_FORM", zh, f"character {position} ({character!r}) does not occur in a code")
-    if len(set(code)) <= 2 or len(set(code[8:17])) == 1 or code in ALPHABET * 2:
+    own = code[8:17]
+    if len(set(code)) <= 2 or len(set(own)) == 1 or own in DIGITS or own in DIGITS[::-1] or code in ALPHABET * 2:
         return Wrong("USCC_PLACEHOLDER", "是占位符，不是已赋码的代码", "a placeholder, not a code that was issued")
     if ric.is_valid(code):
         zh = "是居民身份证号码，不是组织的代码"
