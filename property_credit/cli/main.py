@@ -16,6 +16,7 @@ import typer
 from property_credit.cli import (
     alert_commands,
     audit_command,
+    backfill_commands,
     backup_commands,
     case_file_command,
     clock_commands,
@@ -76,6 +77,7 @@ night_commands.register(app)
 status_command.register(app)
 watchdog_command.register(app)
 workbench_commands.register(app)
+backfill_commands.register(app)
 backup_commands.register(warehouse_app)
 upgrade_command.register(warehouse_app)
 

@@ -180,8 +180,10 @@ with current as (
 select delivery_id, source_file, landed_on, content_sha256, content_bytes, office_zh, business_date, received_at,
   archive_path, batch_id
 from current
-where read_by = %(profile)s and (
+where read_by = %(profile)s
+  and (%(first)s::date is null or coalesce(landed_on, business_date) between %(first)s and %(last)s) and (
   read_under <> %(read_under)s
+  or %(is_every)s and not batch_id = any(%(made)s)
   or read_under is null and rows_rejected > 0
   -- rows of it may have been left out as equal to versions that were taken back since
   or rows_duplicate > 0 and exists (
@@ -200,15 +202,41 @@ class Due:
     profile: Profile
 
 
-def due(connection: psycopg.Connection, profiles: Sequence[Profile], business_date: date) -> list[Due]:
+@dataclass(frozen=True)
+class Chosen:
+    """Deliveries that a backfill reads: those that landed, or were pulled, on the nights ``first`` to ``last``.
+
+    ``is_every``: also where nothing has changed since they were read, save those whose reading is one of ``made``,
+    which the backfill itself has made already.
+    """
+
+    first: date
+    last: date
+    is_every: bool = False
+    made: frozenset[str] = frozenset()
+
+
+def due(
+    connection: psycopg.Connection, profiles: Sequence[Profile], business_date: date, *, chosen: Chosen | None = None
+) -> list[Due]:
     """Return the deliveries that ``profiles`` (of one feed) would read differently by now, oldest first.
 
-    Their profile or contract has changed since, or versions that they repeated were taken back.
+    Their profile or contract has changed since, or versions that they repeated were taken back. ``chosen`` narrows
+    them to some nights, or asks for every one of these.
     """
     reads: list[Due] = []
     for profile in profiles:
         under = read_under(profile)
-        values = {"feed": profile.feed, "profile": profile.name, "read_under": under, "business_date": business_date}
+        values = {
+            "feed": profile.feed,
+            "profile": profile.name,
+            "read_under": under,
+            "business_date": business_date,
+            "first": chosen and chosen.first,
+            "last": chosen and chosen.last,
+            "is_every": bool(chosen and chosen.is_every),
+            "made": sorted(chosen.made) if chosen else [],
+        }
         for row in connection.execute(DUE, values).fetchall():
             identity = Identity(
                 batch_id="",

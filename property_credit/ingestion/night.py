@@ -92,6 +92,41 @@ def retry_feed(
     return reports + waiting.release(feed, business_date, which=which, is_trial=is_trial)
 
 
+def backfill_feed(
+    feed: str,
+    business_date: date,
+    *,
+    check: Check,
+    chosen: deliveries.Chosen,
+    source: str | None = None,
+    sources: Path | None = None,
+    gate: str = "",
+) -> list[BatchReport]:
+    """Load what landed for ``feed`` on the chosen nights and was not loaded, and read those deliveries again.
+
+    Again where profile or contract would by now read them differently, or every one that is ``chosen``. ``source``
+    narrows both to one profile. Rows that waited for what comes in are loaded too. Known from ``business_date`` on.
+    Run again, it does what is left. IngestionError when the feed has no such profile.
+    """
+    feed_profiles, reports = _profiles(feed, sources)
+    if source is not None:
+        feed_profiles = [profile for profile in feed_profiles if profile.name == source]
+        reports = [report for report in reports if report.profile == source]
+        if not feed_profiles and not reports:
+            raise IngestionError(f"feed {feed} has no source profile {source}")
+    with connect("pc_ingestion") as lookups:
+        again = deliveries.due(lookups, feed_profiles, business_date, chosen=chosen)
+    reports += [_read_again(one, business_date, check, gate) for one in again]
+    for delivery in landing.landed(feed_profiles, min(business_date, chosen.last)):
+        if delivery.landed_on >= chosen.first:
+            reports.append(_ingest_delivery(delivery, business_date, check, gate))
+    reports = [report for report in reports if report.status != "seen before"]
+    reports += release_after(feed, business_date)  # also where a load was killed before it
+    if any(report.status == "loaded" for report in reports):
+        batches.analyze(feed)
+    return reports
+
+
 def _read_again(
     one: deliveries.Due, business_date: date, check: Check, gate: str, *, is_trial: bool = False
 ) -> BatchReport:

@@ -117,31 +117,49 @@ def drill() -> Drill:
 
     Nights may go on meanwhile: both sides are one instant. BackupError when it cannot be dumped or restored.
     """
-    if get_settings().distributed:
-        raise BackupError("a cluster is drilled by restoring its dump into another server (docs/restore.md)")
-    folder = get_settings().data_dir / "backups"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / f"drill-{uuid.uuid4().hex[:12]}.dump"
-    try:
-        with connection.connect() as opened:
-            opened.execute("set transaction isolation level repeatable read")
-            row = opened.execute("select pg_export_snapshot()").fetchone()
-            assert row is not None  # it always has one
-            before = _fingerprints(opened)
-            file.touch(mode=0o600)
-            _run("pg_dump", "--format=custom", f"--snapshot={row[0]}", f"--file={file}")
-        with _scratch_database() as name:
-            _run("pg_restore", "--single-transaction", "--exit-on-error", str(file), database=name)
-            with psycopg.connect(make_conninfo(**connection.parameters(database=name))) as restored:
+    with connection.connect() as opened:
+        opened.execute("set transaction isolation level repeatable read")
+        row = opened.execute("select pg_export_snapshot()").fetchone()
+        assert row is not None  # it always has one
+        before = _fingerprints(opened)
+        with copied(snapshot=row[0]) as copy:
+            with psycopg.connect(make_conninfo(**connection.parameters(database=copy.database))) as restored:
                 after = _fingerprints(restored)
-        differing = sorted(table for table in before.keys() | after.keys() if before.get(table) != after.get(table))
-        return Drill(
-            len(before), sum(count for count, _digest in before.values()), file.stat().st_size, tuple(differing)
-        )
-    except OSError as error:
-        raise BackupError(f"{file}: cannot be written: {error.strerror}") from error
-    finally:
-        file.unlink(missing_ok=True)
+    differing = sorted(table for table in before.keys() | after.keys() if before.get(table) != after.get(table))
+    return Drill(len(before), sum(count for count, _digest in before.values()), copy.byte_count, tuple(differing))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A scratch database that holds the warehouse of one instant, and the bytes of the dump that it came from."""
+
+    database: str
+    byte_count: int
+
+
+@contextmanager
+def copied(*, snapshot: str | None = None, name: str | None = None) -> Iterator[Copy]:
+    """Restore a dump of this instant (or of an exported ``snapshot``) into a scratch database for the block.
+
+    One of ``name`` that a killed process left goes first. Nights may go on meanwhile. BackupError when it cannot be
+    dumped or restored.
+    """
+    if get_settings().distributed:
+        raise BackupError("a cluster is copied by restoring its dump into another server (docs/restore.md)")
+    folder = get_settings().data_dir / "backups"
+    file = folder / f"copy-{uuid.uuid4().hex[:12]}.dump"
+    with _scratch_database(name) as database:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.touch(mode=0o600)
+            _run("pg_dump", "--format=custom", *([f"--snapshot={snapshot}"] if snapshot else []), f"--file={file}")
+            byte_count = file.stat().st_size
+            _run("pg_restore", "--single-transaction", "--exit-on-error", str(file), database=database)
+        except OSError as error:
+            raise BackupError(f"{file}: cannot be written: {error.strerror}") from error
+        finally:
+            file.unlink(missing_ok=True)
+        yield Copy(database, byte_count)
 
 
 def _fingerprints(opened: psycopg.Connection) -> dict[str, tuple[int, str]]:
@@ -210,14 +228,15 @@ def _prove(file: Path) -> None:
 
 
 @contextmanager
-def _scratch_database() -> Iterator[str]:
-    name = f"dump_proof_{uuid.uuid4().hex[:12]}"
+def _scratch_database(name: str | None = None) -> Iterator[str]:
+    name = name or f"dump_proof_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(make_conninfo(**connection.parameters(database="postgres")), autocommit=True) as opened:
         try:
+            opened.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
             opened.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
         except psycopg.errors.InsufficientPrivilege as error:
             raise BackupError(
-                "a dump is proven in a scratch database and this role may not create one: "
+                "this is done in a scratch database and this role may not create one: "
                 "give the owner CREATEDB (alter role … createdb)"
             ) from error
         try:

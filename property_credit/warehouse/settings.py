@@ -3,6 +3,9 @@
 Owns names of variables and folders. Must not open a connection.
 """
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -177,3 +180,23 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Return the settings of this process (read once; tests call ``get_settings.cache_clear()``)."""
     return Settings()
+
+
+@contextmanager
+def settings_of(values: Mapping[str, str]) -> Iterator[Settings]:
+    """Let this process and those it starts work under other settings, by their variables' names, while the block runs.
+
+    An empty value stands for a variable that is not set.
+    """
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    get_settings.cache_clear()
+    try:
+        yield get_settings()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        get_settings.cache_clear()
