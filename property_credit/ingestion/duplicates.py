@@ -13,7 +13,6 @@ import psycopg
 from psycopg import sql
 
 from property_credit.ingestion.contract import Feed
-from property_credit.warehouse.settings import get_settings
 from property_credit.warehouse.versions import ARRIVED, ORDERED_AT
 
 BITS_PER_KEY, BITS_SET = 32, 6  # false positives: 1 in 10,000 keys when as many came as were expected
@@ -47,19 +46,16 @@ class SeenKeys:
         return perhaps
 
 
-LOOKUP: dict[str, LiteralString] = {
-    "": "select k.place from json_to_recordset(%s) as k(place bigint, {keys})"
-    " where exists (select 1 from {table} r where {same})",
-    # Citus refuses EXISTS beside a set of keys. On one server the join is for a planner without statistics, as in a
-    # first load, a scan of the whole table a block: two thirds of a region's load of its ledger (measured 2026-11)
-    "citus": "select distinct k.place from json_to_recordset(%s) as k(place bigint, {keys}) join {table} r on {same}",
-}
+def lookup(feed: Feed) -> sql.Composed:
+    """Return the query for the places, in a JSON array of keys, of those that raw holds.
 
-
-def lookup(feed: Feed, *, distributed: str = "") -> sql.Composed:
-    """Return the query for the places, in a JSON array of keys, of those that raw holds; ``distributed`` as set."""
+    A join, for Citus refuses EXISTS beside a set of keys. It takes the index where the planner knows the table, and it
+    is told after the table's first file (``load``): else it would scan the whole table for each block.
+    """
     kinds = {name: sql.SQL(KINDS.get(feed.field(name).type, "text")) for name in feed.key}
-    return sql.SQL(LOOKUP[distributed]).format(
+    return sql.SQL(
+        "select distinct k.place from json_to_recordset(%s) as k(place bigint, {keys}) join {table} r on {same}"
+    ).format(
         keys=sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), kind) for name, kind in kinds.items()),
         table=sql.Identifier("raw", feed.name),
         same=sql.SQL(" and ").join(sql.SQL("r.{0} = k.{0}").format(sql.Identifier(name)) for name in feed.key),
@@ -68,11 +64,10 @@ def lookup(feed: Feed, *, distributed: str = "") -> sql.Composed:
 
 def keys_in_raw(connection: psycopg.Connection, feed: Feed, typed: polars.DataFrame) -> numpy.ndarray:
     """Return the mask of rows of ``typed`` whose key raw holds already."""
-    query = lookup(feed, distributed=get_settings().distributed)
     # as arrays the keys cost the client eight times as much
     keys = typed.select(feed.key).with_row_index("place").write_json()
     is_in_raw = numpy.zeros(typed.height, bool)
-    is_in_raw[[place for (place,) in connection.execute(query, (keys,)).fetchall()]] = True
+    is_in_raw[[place for (place,) in connection.execute(lookup(feed), (keys,)).fetchall()]] = True
     return is_in_raw
 
 

@@ -330,7 +330,8 @@ class _Load:
             if batches.is_loaded(lookups, self.identity.batch_id):
                 return False
             received_at = batches.stamp(lookups)
-            pipeline = self._pipeline(lookups, received_at, is_trial=keeping is None)
+            is_first = not self._has_rows(lookups)
+            pipeline = self._pipeline(lookups, received_at, is_trial=keeping is None, is_first=is_first)
             try:
                 self._copy(opened, pipeline, blocks)
                 self._copy_rest(opened, pipeline, received_at)
@@ -348,15 +349,20 @@ class _Load:
                 return True
             keeping.finish()
             self._register(opened, received_at)
+        if is_first:
+            batches.analyze(self.feed.name)  # the next file looks its keys up: by the index, once the planner knows
         return True
 
-    def _pipeline(self, lookups: psycopg.Connection, received_at: datetime, *, is_trial: bool) -> Pipeline:
+    def _has_rows(self, lookups: psycopg.Connection) -> bool:
+        query = sql.SQL("select exists (select from {})").format(sql.Identifier("raw", self.feed.name))
+        return lookups.execute(query).fetchone() == (True,)
+
+    def _pipeline(
+        self, lookups: psycopg.Connection, received_at: datetime, *, is_trial: bool, is_first: bool
+    ) -> Pipeline:
         references: dict[str, polars.Series] = {}
         for name in {field.references for field in self.feed.fields if field.references}:
             references[name] = known_keys(lookups, feeds.get(name), self.stats.business_date)
-        has_rows = lookups.execute(
-            sql.SQL("select exists (select 1 from {})").format(sql.Identifier("raw", self.feed.name))
-        ).fetchone()
         return Pipeline(
             self.feed,
             self.profile,
@@ -365,9 +371,7 @@ class _Load:
             received_at=received_at,
             references=references,
             expected_rows=self.identity.content_bytes // BYTES_A_ROW,
-            keys_in_raw=(lambda typed: duplicates.keys_in_raw(lookups, self.feed, typed))
-            if has_rows and has_rows[0]
-            else None,
+            keys_in_raw=None if is_first else (lambda typed: duplicates.keys_in_raw(lookups, self.feed, typed)),
             holds_all=self.identity.kind == "reading",
             sealer=sealing.sealer(
                 self.feed,

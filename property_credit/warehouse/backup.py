@@ -98,7 +98,8 @@ def restore(file: Path) -> Restored:
     finally:
         revision = migrate()
     distribute()
-    with connection.connect() as opened:
+    with connection.connect(autocommit=True) as opened:
+        opened.execute("analyze")  # a dump brings no statistics, and loads and builds are planned by them
         return Restored(revision, _count(opened, "ops.batches"), _count(opened, "publishing.publications"))
 
 
