@@ -1,11 +1,12 @@
 """Every expectation on score inputs, grades and alerts turns red on its own planted violation."""
 
+import shutil
 from datetime import date
 
 import pytest
 from own_warehouse import builder, copied_database, use_warehouse
 
-from property_credit.gates import gates, suites
+from property_credit.gates import checking, context, gates, suites
 from property_credit.warehouse.connection import connect, parameters
 from property_credit.warehouse.task_runs import StoppedByGate
 
@@ -356,13 +357,52 @@ def test_gate__same_findings_again__leave_the_same_record(gate_database):
     assert record() == first
 
 
+def test_context__of_great_expectations__misses_what_the_gate_misses_and_knows_what_is_added_to_a_suite(
+    planted, monkeypatch, tmp_path
+):
+    planted("update marts.mart_scoring__enterprises set service_months = -1")
+    suite = tmp_path / "suites"
+    shutil.copytree(suites.FOLDER, suite)
+    added = """    expectations:
+      - name: enterprises_have_a_region
+        type: expect_column_values_to_be_in_set
+        arguments: {column: region_code, value_set: ["150203"]}
+        severity: warning
+        zh: 登记地
+        en: where they are registered
+        why: "2026-12: an expectation that an engineer adds"
+"""
+    text = (suite / "input_gate.yml").read_text("utf-8").replace("    expectations:\n", added, 1)
+    (suite / "input_gate.yml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(suites, "FOLDER", suite)
+    suites.load.cache_clear()
+    monkeypatch.setenv(context.ADDRESS, checking.url(parameters("pc_gatekeeper")))
+    places = {"business_date": str(NIGHT), "method_version": "2026.1", "run_id": "r1"}
+    context.write(tmp_path / "made", docs=tmp_path / "docs", parameters=places)
+    try:
+        with pytest.raises(StoppedByGate, match="enterprises_service_months_in_range"):
+            gates.check_score_inputs(NIGHT)
+    finally:
+        suites.load.cache_clear()
+    missed = {(one.name, one.severity) for one in context.run(tmp_path / "made", "input_gate")}
+    assert missed == {("enterprises_service_months_in_range", "critical"), ("enterprises_have_a_region", "warning")}
+    assert "enterprises_have_a_region" in _failed(2)  # and the gate's own page
+    assert (tmp_path / "docs" / "index.html").is_file()
+    pages = [path.read_text("utf-8") for path in (tmp_path / "docs" / "validations").rglob("*.html")]
+    assert any("登记地" in text for text in pages)
+    kept = "".join(path.read_text("utf-8") for path in (tmp_path / "made").rglob("*.yml"))
+    assert "pc_gatekeeper" not in kept and "input_gate" in str(list((tmp_path / "made").rglob("checkpoints/*")))
+    with pytest.raises(
+        suites.SuiteError, match="there is no checkpoint batch_gate: alert_gate, grade_gate, input_gate"
+    ):
+        context.run(tmp_path / "made", "batch_gate")
+
+
 def test_gate__password_with_blanks_and_signs__is_what_the_server_is_told():
     from sqlalchemy import make_url
 
-    from property_credit.gates.checking import _url
-
     told = {"host": "h", "port": "5433", "user": "pc_gatekeeper", "password": "it's \\ $a @:/% ok", "dbname": "d b"}
-    url = make_url(_url(told))
+    url = make_url(checking.url(told))
     assert {"user": url.username, "password": url.password, "dbname": url.database} == {
         name: told[name] for name in ("user", "password", "dbname")
     }

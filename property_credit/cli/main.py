@@ -22,6 +22,7 @@ from property_credit.cli import (
     clock_commands,
     data_commands,
     entity_commands,
+    gate_commands,
     inspection_commands,
     ledger_commands,
     method_commands,
@@ -77,6 +78,7 @@ night_commands.register(app)
 status_command.register(app)
 watchdog_command.register(app)
 workbench_commands.register(app)
+gate_commands.register(app)
 backfill_commands.register(app)
 backup_commands.register(warehouse_app)
 upgrade_command.register(warehouse_app)

@@ -1,6 +1,7 @@
 """Running a suite with Great Expectations: an ephemeral context, our own suites, our own outcomes.
 
-Owns every call into Great Expectations. Its import takes 5 s, so it happens inside functions and once a process.
+Owns, with ``context``, every call into Great Expectations. Its import takes 5 s, so it happens inside functions and
+once a process.
 """
 
 import logging
@@ -23,10 +24,15 @@ def load() -> None:
     _context()
 
 
+def quieten() -> None:
+    """Switch the library's telemetry and its hundreds of lines of log off; to be called before it is imported."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+
+
 @lru_cache(maxsize=1)
 def _context() -> Any:
-    os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # hundreds of INFO lines inside Airflow else
+    quieten()
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -74,8 +80,8 @@ def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mappin
 
     ``address`` are libpq parameters; ``parameters`` fill the ``{name}`` places of the queries as quoted literals.
     """
-    url = _url(address)
-    source = _source(url, lambda context, name: _add_postgres(context, name, url))
+    place = url(address)
+    source = _source(place, lambda context, name: _add_postgres(context, name, place))
     outcomes = []
     for subject in suite.subjects:
         if subject.query is None:
@@ -98,8 +104,11 @@ def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mappin
     return outcomes
 
 
-def _url(address: Mapping[str, str]) -> str:
-    """Great Expectations refuses an address without a host (a socket goes into the query) or with a blank anywhere."""
+def url(address: Mapping[str, str]) -> str:
+    """Return libpq parameters as an address that Great Expectations takes.
+
+    It refuses one without a host (a socket goes into the query) or with a blank anywhere.
+    """
     host, port = address.get("host", "localhost"), address.get("port", "5432")
     query = {name: value for name, value in address.items() if name.startswith("ssl")}
     if host.startswith("/"):
@@ -135,13 +144,15 @@ def _validate(
 
     if not expectations:
         return {}
-    built = [_build(one) for one in expectations]
-    group = great_expectations.ExpectationSuite(name=f"{suite}.{subject.name}", expectations=built)
+    group = great_expectations.ExpectationSuite(
+        name=f"{suite}.{subject.name}", expectations=[built(one) for one in expectations]
+    )
     results = batch.validate(group, result_format=result_format).results
     return {result.expectation_config.meta["name"]: result for result in results}
 
 
-def _build(expectation: Expectation) -> Any:
+def built(expectation: Expectation) -> Any:
+    """Return an entry of a suite as the library's own expectation; SuiteError when it has none of that type."""
     from great_expectations.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
@@ -155,7 +166,12 @@ def _build(expectation: Expectation) -> Any:
         kind = get_expectation_impl(expectation.type)
     except ExpectationNotFoundError as error:
         raise SuiteError(f"{expectation.name}: there is no expectation called {expectation.type}") from error
-    return kind(**arguments, severity=FailureSeverity(expectation.severity), meta={"name": expectation.name})
+    return kind(
+        **arguments,
+        severity=FailureSeverity(expectation.severity),
+        meta={"name": expectation.name, "why": expectation.why},
+        description=f"{expectation.zh} · {expectation.en}",
+    )
 
 
 def _observed(expectation: Expectation, subject: Subject, result: Any) -> tuple[str, list[dict[str, Any]]]:
