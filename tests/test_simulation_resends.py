@@ -75,7 +75,7 @@ def test_resends__of_eight_nights__end_with_the_truth(warehouse_database, tmp_pa
 
 
 def test_resends__same_seed__are_the_same_bytes():
-    once, again = (resends.deliveries(seed=3, nights=4) for _time in range(2))
-    assert [one.name for one in once[0]] == [one.name for one in again[0]] and once[1] == again[1]
-    texts = [[one.content for one in sent if not one.name.endswith(".xlsx")] for sent, *_rest in (once, again)]
+    first, again = (resends.deliveries(seed=3, nights=4) for _time in range(2))
+    assert [one.name for one in first[0]] == [one.name for one in again[0]] and first[1] == again[1]
+    texts = [[one.content for one in sent if not one.name.endswith(".xlsx")] for sent, *_rest in (first, again)]
     assert texts[0] == texts[1]
