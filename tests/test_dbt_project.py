@@ -113,6 +113,12 @@ def test_wall_clock__in_sql__is_found(text):
     assert WALL_CLOCK.search(text)
 
 
+def test_sql__all__asks_for_the_night_by_its_macro():
+    """Only the macro knows which night it is where none is given: a build in schemas of one's own."""
+    named = {path.name for path in PROJECT.rglob("*.sql") if re.search(r"var\(.business_date", path.read_text("utf-8"))}
+    assert named == {"dates.sql"}
+
+
 def test_sql__all__stays_within_what_a_distributed_server_can_run():
     """Statements that a Citus coordinator refuses (measured): none is needed here."""
     refused = re.compile(r"\b(with\s+recursive|grouping\s+sets|merge\s+into|lateral)\b", re.IGNORECASE)

@@ -1,10 +1,20 @@
-{#- The night being computed, as a date literal: the only date any model knows. -#}
+{#- The night being computed, as a date literal: the only date any model knows. A platform's build is told which; in
+    schemas of one's own it is the night that the marts hold, where none is given. -#}
 {% macro business_date() -%}
-  {%- set given = var('business_date', none) -%}
+  {%- set given = var('business_date', none) or standing_night() -%}
   {%- if execute and given is none -%}
     {{ exceptions.raise_compiler_error("variable business_date is missing: pass --vars '{business_date: yyyy-mm-dd}'") }}
   {%- endif -%}
   cast('{{ given or "1970-01-01" }}' as date)
+{%- endmacro %}
+
+{#- The night that the marts hold; none in the platform's own builds and before the first. -#}
+{% macro standing_night() -%}
+  {%- if execute and target.name != 'warehouse' -%}
+    {%- set nights = run_query("select business_date from ops.builds where status = 'done' order by build_id desc limit 1") -%}
+    {{ return(nights.rows[0][0] if nights.rows else none) }}
+  {%- endif -%}
+  {{ return(none) }}
 {%- endmacro %}
 
 {#- The first instant after the business date, Asia/Shanghai: clocks that still run are read there. -#}

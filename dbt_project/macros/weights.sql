@@ -44,7 +44,7 @@
 
 {#- Share of staff in continuing training that the year asks for; outside the years given, the nearest of them. -#}
 {% macro training_target() -%}
-  {%- set year = (var('business_date', none) or '1970')[:4] | int -%}
+  {%- set year = business_date().split("'")[1][:4] | int -%}
   {%- set nearest = namespace(year=none) -%}
   {%- for given in var('continuing_training_targets') | map('int') | sort -%}
     {%- if nearest.year is none or given <= year -%}{%- set nearest.year = given -%}{%- endif -%}

@@ -1,12 +1,14 @@
 """The commands of the warehouse's models: what each took in a build, every table rebuilt, and dbt itself."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import date
 from typing import Annotated, Any
 
 import typer
+import yaml
 from psycopg.rows import dict_row
 
 from property_credit.cli import output
@@ -19,6 +21,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 def register(app: typer.Typer, warehouse_app: typer.Typer) -> None:
     """Add the models' commands to the command line."""
     app.command()(models)
+    app.command("dbt-profile")(print_profile)
     app.command("dbt", context_settings=PASSED_ON)(run_dbt)
     app.command("airflow", context_settings=PASSED_ON)(run_airflow)
     warehouse_app.command("rebuild")(rebuild)
@@ -97,6 +100,36 @@ def rebuild(
         with exclusive():
             build_models(business_date, is_anew=True)
     console.print(f"the marts hold {business_date}, every table rebuilt")
+
+
+def print_profile(
+    name: Annotated[str, typer.Argument(help="Your schemas' beginning: ann builds into ann_staging, ann_marts …")],
+) -> None:
+    """Make schemas of your own and print a profile for ~/.dbt/profiles.yml, so that a plain `dbt build` goes there.
+
+    The password is not in it: dbt reads it from PC_DBT_PASSWORD.
+    """
+    from property_credit.warehouse.migrate import require_current
+    from property_credit.warehouse.scratch import own_schemas
+    from property_credit.warehouse.transformation import environment
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+        raise typer.BadParameter("a name is lower-case letters, digits and underscores, and begins with a letter")
+    with errors_for_people(ValueError):
+        require_current()
+        own_schemas(f"{name}_")
+        address = environment()
+    profile = {
+        "type": "postgres",
+        **{key: address[f"PC_DBT_{key.upper()}"] for key in ("host", "user", "sslmode")},
+        "port": int(address["PC_DBT_PORT"]),
+        "dbname": address["PC_DBT_DATABASE"],
+        "password": "{{ env_var('PC_DBT_PASSWORD', '') }}",
+        "schema": name,
+        "threads": 4,
+    }
+    written = {"property_credit": {"target": name, "outputs": {name: profile}}}
+    typer.echo(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), nl=False)
 
 
 def run_dbt(context: typer.Context) -> None:

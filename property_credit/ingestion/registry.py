@@ -48,13 +48,15 @@ def lists(contracts: Iterable[Feed]) -> dict[Path, str]:
     sources = (
         "# Made from the contracts by `property-credit feeds write`.\nversion: 2\n\nsources:\n  - name: raw\n"
         "    schema: raw\n    description: Every accepted version of every row, append-only, written by ingestion.\n"
-        "    tables:\n"
+        "    config: {loaded_at_field: received_at}\n    tables:\n"
     )
     for feed in contracts:
         grain = " × ".join(feed.key)
         sources += f"      - name: {feed.name}\n"
         about = f"{feed.title_zh}, {feed.title_en}. One row per {grain} and version."
         sources += f"        description: {json.dumps(about, ensure_ascii=False)}\n"  # a YAML text like any JSON text
+        limit = f"{{count: {feed.max_age_days}, period: day}}"
+        sources += f"        config: {{freshness: {{warn_after: {limit}}}}}\n"
     relations = (
         "{#- The staging model of a feed, by name; none: there is no such feed. Made from the contracts by"
         " `property-credit feeds write`. -#}\n{% macro feed_relation(feed) -%}\n  {{ return({\n"
@@ -174,6 +176,7 @@ def _staging_yml(feed: Feed) -> str:
         "    description: >-",
         f"      {feed.title_en[:1].upper()}{feed.title_en[1:]}: the latest version as known at the business date.",
         f"      One row per {' × '.join(feed.key)}.",
+        f"    constraints: [{{type: primary_key, columns: [{', '.join(feed.key)}]}}]",
         "    data_tests:",
         f"      - unique_key: {{arguments: {{columns: [{', '.join(feed.key)}]}}}}",
         "    columns:",

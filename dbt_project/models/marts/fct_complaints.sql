@@ -3,7 +3,6 @@
   incremental_strategy='delete+insert',
   unique_key=['complaint_id'],
   indexes=[{'columns': ['submitted_on']}, {'columns': ['community_id', 'submitted_on']}],
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_complaints__touched') }}

@@ -3,7 +3,6 @@
   incremental_strategy='delete+insert',
   unique_key=['entry_id'],
   indexes=[{'columns': ['booked_on']}, {'columns': ['community_id', 'booked_on']}],
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_fund_entries__touched') }}

@@ -7,7 +7,6 @@
     {'columns': ['order_due_on']},
     {'columns': ['line_type_code', 'rectified_on']},
   ],
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_inspections__touched') }}

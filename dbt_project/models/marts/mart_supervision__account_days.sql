@@ -3,7 +3,6 @@
   incremental_strategy='append',
   unique_key=['account_no', 'booked_on'],
   pre_hook="{{ without_touched('int_account_days__touched') }}",
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_account_days__touched') }}

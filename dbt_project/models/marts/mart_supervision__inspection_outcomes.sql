@@ -3,7 +3,6 @@
   incremental_strategy='append',
   unique_key=['region_code', 'month', 'authority_code', 'inspection_type_code'],
   pre_hook="{{ without_touched('int_inspection_months__touched', ['month']) }}",
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_inspection_months__touched') }}

@@ -3,7 +3,6 @@
   incremental_strategy='append',
   unique_key=['account_no'],
   pre_hook="{{ without_touched_accounts() }}",
-  post_hook='{{ primary_key() }}',
   on_schema_change='fail',
 ) }}
 -- depends_on: {{ ref('int_fund_entries__touched') }}
