@@ -24,7 +24,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("name", feeds.NAMES)
-def test_feed__compared_with_its_table__same_fields_types_and_nullability(name, warehouse_database):
+def test_feed__compared_with_its_table__same_fields_types_and_nullability(name, unwritten_database):
     feed = feeds.get(name)
     with connect("pc_ingestion") as connection:
         rows = connection.execute(

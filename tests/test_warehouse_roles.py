@@ -8,7 +8,7 @@ from property_credit.warehouse import withheld
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.migrate import migrate
 
-pytestmark = pytest.mark.usefixtures("warehouse_database")
+pytestmark = pytest.mark.usefixtures("unwritten_database")
 
 # role → statements that it must be refused
 REFUSED = {
