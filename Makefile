@@ -30,8 +30,10 @@ up: install ## Airflow UI, read API, pages and tendering sandbox on this machine
 stop: ## stop the embedded database
 	@[ ! -x .venv/bin/property-credit ] || .venv/bin/property-credit warehouse stop
 
-test: install lint ## every test
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: install ## every test; style, types and imports are checked beside them
+	@$(MAKE) --no-print-directory lint > .venv/lint.log 2>&1 & lint=$$!; \
+	  .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	  wait $$lint; checks=$$?; cat .venv/lint.log; [ $$tests -eq 0 ] && [ $$checks -eq 0 ]
 
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .

@@ -65,7 +65,9 @@ def migrated_template() -> str:
     from property_credit.warehouse.migrate import migrate
 
     with psycopg.connect(**parameters(database="postgres"), autocommit=True) as opened:
-        opened.execute("alter system set fsync = off")  # a thousand databases are copied here, none outlives the session
+        opened.execute(
+            "alter system set fsync = off"
+        )  # a thousand databases are copied here, none outlives the session
         opened.execute("select pg_reload_conf()")
     migrate()
     return "property_credit"

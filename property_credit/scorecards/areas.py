@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from property_credit.scorecards.errors import ScorecardError
@@ -49,6 +50,10 @@ class AreaTree:
 
     def all(self) -> list[str]:
         """Return every code of the tree, the root first, then level by level."""
+        return self._ordered
+
+    @cached_property
+    def _ordered(self) -> list[str]:
         order = list(LEVELS)
         return sorted(self.names, key=lambda code: (order.index(self.levels[code]), code))
 

@@ -90,7 +90,7 @@ def evidence_of(facts: Facts, uscc: str, code: str, ids: list[str]) -> list[dict
 
     ``ids``: what the grade itself kept, for editions that kept no more.
     """
-    rows = facts.indicator_evidence.get((uscc, code))
+    rows = facts.indicator_evidence.get(uscc, {}).get(code)
     if rows is None:
         rows = [(one, None, None, None) for one in ids]
     evidence = []

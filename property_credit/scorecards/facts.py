@@ -208,10 +208,12 @@ class Facts:
         }
 
     @cached_property
-    def indicator_evidence(self) -> dict[tuple[str, str], list[Sequence[Any]]]:
-        """Return all evidence by (credit code, indicator): id, day, community, hours; none in an older edition."""
-        rows = self.edition.tables.get("indicator_evidence", [])
-        return {(row["uscc"], row["indicator_code"]): row["evidence"] for row in rows}
+    def indicator_evidence(self) -> dict[str, dict[str, list[Sequence[Any]]]]:
+        """Return all evidence by credit code and indicator: id, day, community, hours; none in an older edition."""
+        evidence: dict[str, dict[str, list[Sequence[Any]]]] = defaultdict(dict)
+        for row in self.edition.tables.get("indicator_evidence", []):
+            evidence[row["uscc"]][row["indicator_code"]] = row["evidence"]
+        return dict(evidence)
 
     @cached_property
     def most_expected(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import TypeAlias
 
 DASH = "—"
@@ -36,13 +37,18 @@ def clause(source: str) -> str:
     return f"{label(POLICIES, document)} {rest}".strip()
 
 
+@cache
+def _places(digits: int) -> Decimal:
+    return Decimal(1).scaleb(-digits)
+
+
 def rounded(value: Decimal, digits: int) -> Decimal:
     """Return ``value`` with ``digits`` decimals, rounded half away from zero as the warehouse rounds.
 
     >>> rounded(Decimal("0.125"), 2)
     Decimal('0.13')
     """
-    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return value.quantize(_places(digits), ROUND_HALF_UP)
 
 
 def fixed(value: Number, digits: int = 2) -> str:
@@ -55,7 +61,8 @@ def fixed(value: Number, digits: int = 2) -> str:
     """
     if value is None:
         return DASH
-    shown = Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    exact = value if isinstance(value, Decimal) else Decimal(str(value))
+    shown = exact.quantize(_places(digits), ROUND_HALF_UP)
     return f"{shown if shown else abs(shown):,}"
 
 

@@ -260,11 +260,12 @@ def id_index(facts: Facts, code: str) -> bytes:
     """
     index: dict[str, str] = {}
     mine, below = set(facts.area_enterprises.get(code, [])), facts.areas.below(code)
-    for (uscc, indicator), pieces in facts.indicator_evidence.items():
-        for piece in pieces if uscc in mine else ():
-            community = facts.community.get(piece[2] or "")
-            if community["leaf_area_code"] in below if community else facts.areas.levels[code] != "street":
-                index.setdefault(piece[0], f"enterprise/{uscc}.html#{indicator}")
+    for uscc in sorted(mine & facts.indicator_evidence.keys()):
+        for indicator, pieces in facts.indicator_evidence[uscc].items():
+            for piece in pieces:
+                community = facts.community.get(piece[2] or "")
+                if community["leaf_area_code"] in below if community else facts.areas.levels[code] != "street":
+                    index.setdefault(piece[0], f"enterprise/{uscc}.html#{indicator}")
     for uscc in sorted(mine & facts.scores.keys()):
         for record in (facts.scores[uscc]["lift"] or {}).get("records", []):
             index.setdefault(record["record_id"], f"enterprise/{uscc}.html#improvement")
