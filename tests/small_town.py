@@ -7,9 +7,10 @@ from own_warehouse import copied_database, use_warehouse
 from psycopg import sql
 
 from property_credit.warehouse.connection import connect
-from property_credit.warehouse.transformation import build
+from property_credit.warehouse.transformation import ModelResult, build
 
 NIGHT = date(2026, 10, 31)
+BUILT: list[ModelResult] = []
 FIRM, OTHER, COMMITTEE = "91350100M000100Y43", "91110000802100433B", "91440300708461136T"
 
 
@@ -128,12 +129,15 @@ def town(warehouse_database):
 
 @pytest.fixture(scope="session")
 def built_town_template(migrated_template, tmp_path_factory):
-    """A database with the town and the whole build of its night, which others are copied from."""
+    """The name of a database with the town and the whole build of its night, which others are copied from.
+
+    Its build runs the unit tests too; what became of each node is kept in ``BUILT``.
+    """
     with copied_database(migrated_template) as name:
         with pytest.MonkeyPatch.context() as patch:
             use_warehouse(patch, name, tmp_path_factory.mktemp("built_town"))
             fill()
-            build(NIGHT)
+            BUILT[:] = build(NIGHT, unit_tests=True)
         yield name
 
 

@@ -1,5 +1,6 @@
 """Many hands at once: builds, readers, deliveries. Nobody reads half a night or waits for ever."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -32,26 +33,6 @@ def nights_seen():
         ).fetchone()
 
 
-def test_readers__during_a_build__see_the_night_before_or_the_night_whole(built_town):
-    seen, is_over = set(), threading.Event()
-
-    def read():
-        while not is_over.is_set():
-            with reading_marts():
-                seen.add(nights_seen())
-            is_over.wait(0.02)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        build(NEXT, is_incremental=True)
-    finally:
-        is_over.set()
-        reader.join()
-    assert seen <= {(NIGHT, NIGHT), (NEXT, NEXT)}
-    assert nights_seen() == (NEXT, NEXT)
-
-
 def test_lock__held_by_others__is_waited_for_only_so_long_and_says_by_whom(warehouse_database):
     with reading_marts(), reading_marts():
         with pytest.raises(LockedError, match=r"cannot be built: after 50ms server processes \d+ still hold them"):
@@ -69,7 +50,9 @@ def test_roles__every_one__gives_up_waiting_for_a_lock(warehouse_database):
             assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("4h",)
 
 
-def test_build__a_delivery_arrives_while_it_runs__the_next_one_takes_it_in(built_town, monkeypatch):
+def test_build__read_and_delivered_to_while_it_runs__one_night_is_seen_and_the_next_takes_the_rows_in(
+    built_town, monkeypatch
+):
     invoke = transformation._invoke
 
     def deliver_first(*arguments, **keywords):
@@ -79,12 +62,35 @@ def test_build__a_delivery_arrives_while_it_runs__the_next_one_takes_it_in(built
 
     monkeypatch.setattr(transformation, "_invoke", deliver_first)
     before = counts()
-    build(NEXT, is_incremental=True)
+    with _reading() as seen:
+        build(NEXT, is_incremental=True)
+    assert seen <= {(NIGHT, NIGHT), (NEXT, NEXT)}
+    assert nights_seen() == (NEXT, NEXT)
     build(NEXT, is_incremental=True)
     with connect("pc_dbt") as connection:
         modes = [mode for (mode,) in connection.execute("select mode from ops.builds order by build_id")]
     assert modes == ["full", "incremental", "incremental"]
     assert counts() == {FIRM: before[FIRM], OTHER: tuple(count + 1 for count in before[OTHER])}
+
+
+@contextlib.contextmanager
+def _reading():
+    """Read the marts over and over for the length of the block; gives the pairs of nights that were seen."""
+    seen, is_over = set(), threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            with reading_marts():
+                seen.add(nights_seen())
+            is_over.wait(0.02)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        reader.join()
 
 
 def test_ingest__a_backfill_beside_a_night__each_row_becomes_one_version(office):  # noqa: F811

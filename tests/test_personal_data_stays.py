@@ -2,6 +2,7 @@
 
 import zipfile
 
+import polars as pl
 import pytest
 
 from property_credit.warehouse.connection import connect
@@ -35,8 +36,8 @@ def marks(region):
     return values
 
 
-def tables():
-    """Yield every table outside the protected schemas, and its rows as text."""
+def tables(*only):
+    """Yield every table outside the protected schemas, or those named, and its rows as text."""
     with connect() as connection:
         names = connection.execute(
             """
@@ -48,7 +49,7 @@ def tables():
             """,
             (list(PROTECTED),),
         ).fetchall()
-        for (name,) in names:
+        for (name,) in names if not only else [(name,) for name in only]:
             with connection.cursor().copy(f"copy (select * from {name}) to stdout") as rows:
                 yield name, b"".join(rows).decode()
 
@@ -65,12 +66,18 @@ def files(folders):
 
 
 def leaks(places, marks):
+    every = [value for values in marks.values() for value in values]
     return [
         (place, column)
         for place, text in places
+        if _holds(text, every)
         for column, values in marks.items()
-        if any(value in text for value in values)
+        if _holds(text, values)
     ]
+
+
+def _holds(text, values):
+    return pl.Series([text]).str.contains_any(values).item()  # all of them in one pass
 
 
 def test_tables__outside_raw_and_quarantine__hold_nothing_of_a_person(region, marks):
@@ -90,7 +97,7 @@ def test_scanner__a_telephone_number_in_a_message__is_seen(region, marks, tmp_pa
     with connect() as connection:
         connection.execute("create table ops.planted as select %s::text as message", (f"a value: {phone}",))
     try:
-        assert ("ops.planted", "complaints.reporter_phone") in leaks(tables(), marks)
+        assert ("ops.planted", "complaints.reporter_phone") in leaks(tables("ops.planted"), marks)
     finally:
         with connect() as connection:
             connection.execute("drop table ops.planted")

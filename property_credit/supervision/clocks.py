@@ -151,7 +151,8 @@ def states(subjects: pl.DataFrame, night: date) -> pl.DataFrame:
     Status: ``running``, ``due`` (the limit is today), ``overdue``, ``done``, ``done_late``; a day that only informs is
     ``running`` until it has come, then ``passed``. The night of the due day is the last in time: what was done that day
     may be reported a day later. A limit that rests on a year whose working days are not announced is provisional: it
-    is ``running`` until they are, and nobody is late by it.
+    is ``running`` until they are, and nobody is late by it. An office whose feed is silent is late all the same: the
+    limits are its own, and saying nothing answers nobody.
     """
     calendar = working_days.calendar(known_on=night)
     start = subjects["started_on"].to_numpy().astype("datetime64[D]")
