@@ -10,6 +10,7 @@ from property_credit.cli.main import app
 from property_credit.ingestion import archive, feeds, night, personal, sealing
 from property_credit.ingestion.contract import IngestionError
 from property_credit.ingestion.load import ingest_file, no_check
+from property_credit.night import month_tasks
 from property_credit.warehouse import data_key
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.settings import get_settings
@@ -228,6 +229,28 @@ def test_retain__years_that_are_over__cannot_be_read_and_come_back_as_duplicates
     done = {one.feed: one for one in personal.retain(date(2031, 1, 1))}
     assert done["complaints"].copies == 2 and archive.check() == []
     assert [report.status for report in night.retry_feed("complaints", DAY, check=no_check, sources=office)] == []
+
+
+def test_retention__each_month__is_done_one_time_and_says_what_stands_in_its_way(office, monkeypatch):
+    key = get_settings().data_key.get_secret_value()
+    monkeypatch.delenv("DATA_KEY")
+    get_settings.cache_clear()
+    deliver(office, "complaints", *COMPLAINTS)
+
+    def said(day):
+        month_tasks.give_up_personal_data(day)
+        query = "select status, message from ops.task_runs where task = 'give_up_personal_data' and business_date = %s"
+        return owner(query, day)[0]
+
+    assert said(date(2026, 11, 1))[1].startswith("DATA_KEY is not set")
+    use_key(monkeypatch, key)
+    status, message = said(date(2026, 11, 2))
+    assert status == "nothing new" and "4 rows of complaints are not sealed yet" in message
+    personal.seal()
+    assert said(date(2026, 11, 3)) == ("done", "1 keys of persons destroyed, 0 copies taken out of the archive")
+    assert column("content")[2] == sealing.ERASED
+    assert said(date(2026, 11, 4)) == ("nothing new", "what is kept no longer was given up on 2026-11-03")
+    assert said(date(2026, 12, 1))[0] == "done"
 
 
 def test_trial__leaves_no_key(office):

@@ -1,4 +1,4 @@
-"""The tasks that close a month: the draw of next month's inspections, the month's policy targets, a restore drill."""
+"""The tasks that close a month: next month's draw, the policy targets, what is kept no longer, a restore drill."""
 
 from datetime import date
 
@@ -54,6 +54,50 @@ def record_kpis(business_date: date) -> None:
             if report.is_month_end
             else f"{report.month:%Y-%m} is kept on its last night"
         )
+
+
+def give_up_personal_data(business_date: date) -> None:
+    """Destroy one time a month what the contracts keep no longer: keys of past years, of who left, and archived copies.
+
+    Without DATA_KEY nothing is sealed and nothing can be given up: it says so. So it does, as a matter for somebody,
+    where rows from before the key are not sealed yet, or this process has no owner's login.
+    """
+    from property_credit.ingestion.contract import IngestionError
+    from property_credit.ingestion.personal import retain
+    from property_credit.warehouse import data_key
+
+    with recorded("pc_supervision", business_date, DAG, "give_up_personal_data", reads_marts=False) as note:
+        note.is_new = False
+        done_on = _done_on("give_up_personal_data", business_date)
+        if data_key.identity() is None:
+            note.message = "DATA_KEY is not set: personal data lies as it came, nothing can be given up"
+            return
+        if done_on and (done_on.year, done_on.month) == (business_date.year, business_date.month):
+            note.message = f"what is kept no longer was given up on {done_on}"
+            return
+        try:
+            done = retain(business_date)
+        except psycopg.OperationalError:
+            note.message = note.attention = (
+                "this process has no owner's login: run `property-credit personal-data retain`"
+            )
+            return
+        except IngestionError as error:
+            note.message = note.attention = str(error)
+            return
+        note.is_new = True
+        keys, copies = sum(one.keys for one in done), sum(one.copies for one in done)
+        note.message = f"{keys:,} keys of persons destroyed, {copies:,} copies taken out of the archive"
+
+
+def _done_on(task: str, business_date: date) -> date | None:
+    """Return the newest night by ``business_date`` on which the task did its work."""
+    with connect("pc_gatekeeper") as connection:
+        row = connection.execute(
+            "select max(business_date) from ops.task_runs where task = %s and status = 'done' and business_date <= %s",
+            (task, business_date),
+        ).fetchone()
+    return row[0] if row else None
 
 
 def drill_restore(business_date: date) -> None:
