@@ -38,7 +38,7 @@ test: install ## every test; style, types and imports are checked beside them
 lint: install ## style, types and the direction of imports
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy property_credit scoring simulation
+	@.venv/bin/mypy property_credit scoring simulation benchmarks
 	@.venv/bin/lint-imports
 
 bench: install ## ratios against a floor or a peer in the same run; writes benchmarks/results.json and a table

@@ -168,7 +168,8 @@ def draw(nights: list[dict[str, Any]], growth: dict[str, dict[str, Any]], path: 
         for night in nights
         for stage in STAGES
     ]
-    lines = alt.Chart(alt.Data(values=values)).encode(
+    data = alt.Data(values=values)  # type: ignore[no-untyped-call]
+    lines = alt.Chart(data).encode(
         x=alt.X("rows:Q", scale=alt.Scale(type="log"), title="rows delivered"),
         y=alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="CPU seconds"),
         color=alt.Color("stage:N", sort=list(names.values()), title=None),

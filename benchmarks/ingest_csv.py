@@ -19,6 +19,7 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from benchmarks.memory import peak_mib
 
@@ -250,7 +251,7 @@ def main() -> None:
             small, _clean, _refused = write_files(chosen.rows // 5, Path(folder) / "small")
         rounds = []
         for number in range(chosen.rounds):
-            pair: dict[str, object] = {}
+            pair: dict[str, Any] = {}
             for who in ("psql", "loader") if number % 2 else ("loader", "psql"):
                 fresh_database(has_floor_index=not chosen.no_floor_index)
                 if who == "psql":
@@ -260,7 +261,7 @@ def main() -> None:
                     remove(archive)
             if pair["status"] != "loaded" or pair["rows_rejected"] + pair["rows_waiting"] != refused:
                 raise SystemExit(f"the load went wrong: {pair}, {refused} rows should have been refused")
-            pair["ratio"] = pair["psql_seconds"] / pair["seconds"]  # type: ignore[operator]
+            pair["ratio"] = pair["psql_seconds"] / pair["seconds"]
             rounds.append(pair)
             print(json.dumps(pair), flush=True)
         fifth = None

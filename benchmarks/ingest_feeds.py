@@ -114,7 +114,10 @@ def pull_api(url: str) -> dict[str, Any]:
         cursor, pages = None, 0
         with httpx.Client(base_url=url, timeout=30) as client:
             while True:
-                query = {profile.page_size_param: profile.page_size, profile.until_param: DAY.isoformat()}
+                query: dict[str, Any] = {
+                    profile.page_size_param: profile.page_size,
+                    profile.until_param: DAY.isoformat(),
+                }
                 answer = client.get(profile.path, params=query | ({profile.cursor_param: cursor} if cursor else {}))
                 page = answer.raise_for_status().json()
                 pages += 1

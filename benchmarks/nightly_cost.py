@@ -119,7 +119,7 @@ def warehouse(months: int) -> Iterator[None]:
     from property_credit.warehouse.settings import get_settings
 
     name = f"history_{months}"
-    with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:  # type: ignore[arg-type]
+    with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
         if not opened.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
             opened.execute(
                 psycopg.sql.SQL("create database {} template property_credit").format(psycopg.sql.Identifier(name))

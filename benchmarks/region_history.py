@@ -124,7 +124,7 @@ def ordinary_night(night: date, *, number: int, corrected: float = 0.005) -> int
                 )
             ]
             batch_id = f"n{number:04d}{feed}"
-            known = {"batch_id": sql.Literal(batch_id), "known_on": sql.Literal(night)}
+            known: dict[str, sql.Composable] = {"batch_id": sql.Literal(batch_id), "known_on": sql.Literal(night)}
             known |= {"received_at": sql.Literal(arrived), "row_hash": sql.SQL("row_hash + {}").format(number)}
             dates = {
                 name: sql.SQL("{0} + ({1} - {2})").format(sql.Identifier(name), sql.Literal(night), sql.SQL(happened))

@@ -120,14 +120,14 @@ def database(template: str | None, home: Path) -> Iterator[None]:
         get_settings.cache_clear()
         make_night(home)
         template = get_settings().warehouse_database
-    with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:  # type: ignore[arg-type]
+    with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
         opened.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
     os.environ |= {"WAREHOUSE_DATABASE": name, "WORKBENCH_DAY": "nights"}
     get_settings.cache_clear()
     try:
         yield
     finally:
-        with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:  # type: ignore[arg-type]
+        with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
         if os.environ["DATA_DIR"] == str(home):
             embedded.stop(home)
@@ -164,7 +164,9 @@ def prepare(officers: int, enterprises: int, cases: int) -> list[User]:
     with connect("pc_workbench") as connection:
         tree = areas.read(connection)
     places = sorted(code for code, level in tree.levels.items() if level in ("district", "city", "region"))
-    rows = [("officer", f"经办{n:04d}", places[n % len(places)], None, f"B-{n:04d}") for n in range(officers)]
+    rows: list[tuple[str, str, str | None, str | None, str | None]] = [
+        ("officer", f"经办{n:04d}", places[n % len(places)], None, f"B-{n:04d}") for n in range(officers)
+    ]
     rows += [("enterprise", f"企业{n:05d}", None, code, None) for n, code in enumerate(codes)]
     now, users, sessions = arrival(), [], []
     for role, name, *_ in rows:

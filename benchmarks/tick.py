@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,6 @@ def measure(rounds: int) -> tuple[list[float], list[float], list[float], Any]:
     """Return seconds of ticks, of the server's core and of floors, round by round, and what a tick did."""
     from property_credit.supervision.limits import load
     from property_credit.supervision.tick import _tick
-    from property_credit.warehouse.business_date import datetime
     from property_credit.warehouse.connection import connect
 
     as_of, limits = datetime.fromisoformat(AS_OF), load()
@@ -153,9 +153,9 @@ def measure(rounds: int) -> tuple[list[float], list[float], list[float], Any]:
             connection.rollback()
             started = time.perf_counter()
             connection.execute(FLOOR_READ, (as_of,)).fetchall()
-            for name, timings in rows.items():
+            for name, written in rows.items():
                 with connection.cursor() as cursor, cursor.copy(f"copy supervision.{name} from stdin") as copy:
-                    for row in timings:
+                    for row in written:
                         copy.write_row([json.dumps(value) if isinstance(value, dict) else value for value in row])
             floors.append(time.perf_counter() - started)
             connection.rollback()

@@ -59,8 +59,8 @@ def measure(folder: Path, night: date) -> dict[str, Any]:
         )
         queries = {"stored_sums": STORED, "anew_in_postgresql": in_postgres, "duckdb_from_files": from_files}
         ask: dict[str, Callable[[str], list[Any]]] = {
-            "stored_sums": lambda query: rows.execute(query, {"first": first}).fetchall(),  # type: ignore[arg-type]
-            "anew_in_postgresql": lambda query: rows.execute(query).fetchall(),  # type: ignore[arg-type]
+            "stored_sums": lambda query: rows.execute(query, {"first": first}).fetchall(),
+            "anew_in_postgresql": lambda query: rows.execute(query).fetchall(),
             "duckdb_from_files": lambda query: columns.execute(query).fetchall(),
         }
         timings = {name: sorted(ask[name](query)) for name, query in queries.items()}  # warms the caches too

@@ -64,7 +64,7 @@ def copy_rows(
     tables: tuple[str, str] = ("scoring.grades", "scoring.indicator_points"),
 ) -> None:
     """Write a block's grades and points with COPY; ``key`` is run_id, method_version and input_sha256."""
-    grades, points = (sql.SQL(table) for table in tables)  # type: ignore[arg-type]
+    grades, points = (sql.SQL(table) for table in tables)
     with connection.cursor() as cursor:
         with cursor.copy(sql.SQL(COPY_GRADES).format(grades)) as copy:
             for row in grade_rows(inputs, decisions):

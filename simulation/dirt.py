@@ -4,8 +4,10 @@ A refused row is a damaged copy of a good one under a key of its own, so that no
 one fault. Owns what is planted and where; the reason codes are ingestion's public vocabulary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -282,7 +284,7 @@ def _damaged(
         row[key] = credit_codes.make_code("91", "150200", f"MAD0{number:04d}")
     else:
         row[key] = f"DZ{day:%y%m%d}{number:05d}"
-    row[header] = {
+    spoilt: dict[str, Callable[[], Any]] = {
         "check_digit": lambda: credit_codes.spoil(str(row[header])),
         "unknown_community": lambda: UNKNOWN_COMMUNITY,
         "impossible_date": lambda: date(2026, 2, 28).strftime(_text_format(column.format)).replace("28", "30"),
@@ -297,7 +299,8 @@ def _damaged(
         "torn": lambda: str(row[header]) + TORN,
         "same_officer": lambda: row[office.header_of("original_officer_code")],
         "wide": lambda: str(row[header] or "") + WIDE,
-    }[kind]()
+    }
+    row[header] = spoilt[kind]()
     return row
 
 

@@ -142,7 +142,7 @@ def _planted(
         "_planted": list(range(len(entries))),
     }
     frame = pl.DataFrame(columns)
-    return frame.cast({name: kind for name, kind in like.schema.items() if name in frame.columns})  # type: ignore
+    return frame.cast({name: kind for name, kind in like.schema.items() if name in frame.columns})
 
 
 def _booked(frame: pl.DataFrame) -> pl.DataFrame:

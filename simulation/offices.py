@@ -5,7 +5,7 @@ Knows how a feed's true rows look in an export; knows neither dirt nor file form
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -23,7 +23,7 @@ class Column:
     header: str
     field: str | None = None
     format: str = DAY
-    words: dict | None = None
+    words: dict[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _serial(values: pl.Expr) -> pl.Expr:
 
 
 def _fields(
-    *pairs: str, words_of: dict[str, dict] | None = None, formats: dict[str, str] | None = None
+    *pairs: str, words_of: dict[str, dict[Any, Any]] | None = None, formats: dict[str, str] | None = None
 ) -> tuple[Column, ...]:
     """Return columns from 'header=field' pairs; a pair without '=' is a column that nobody asked for."""
     columns = []
@@ -99,7 +99,7 @@ def _fields(
     return tuple(columns)
 
 
-_COMPLAINT_WORDS: dict[str, dict] = {
+_COMPLAINT_WORDS: dict[str, dict[Any, Any]] = {
     "channel_code": words.CHANNELS, "category_code": words.CATEGORIES, "responsible_party_code": words.PARTIES,
     "status_code": words.STATUSES,
     "callback_result_code": words.CALLBACKS, "is_confirmed": words.FLAG, "pause_reason_code": words.PAUSE_REASONS,

@@ -109,7 +109,7 @@ def make(*, through: date | None = None) -> dict[str, str]:
     if known.exists():
         return dict(json.loads(known.read_text(encoding="utf-8")))
     keys = {
-        scope: api_keys.issue(scope=scope, name="沙箱租户 sandbox", **bounds).text  # type: ignore[arg-type]
+        scope: api_keys.issue(scope=scope, name="沙箱租户 sandbox", **bounds).text
         for scope, bounds in (
             ("tendering", {}),
             ("department", {"fields": ["grade", "status_code", "valid_from"]}),

@@ -51,7 +51,8 @@ def compare(
 def swap(file: File) -> None:
     """Make the loads that were tried and reviewed, then the night that stands once more; killed, run it again."""
     from property_credit.night import backfill_trial, backfills
-    from property_credit.night.nightly import NightError, run_night
+    from property_credit.night.lock import NightError
+    from property_credit.night.nightly import run_night
     from property_credit.warehouse.migrate import require_current
 
     with errors_for_people(backfills.BackfillError, NightError):

@@ -124,8 +124,8 @@ def run(
     """Make the sample region if it is missing and run one full night on it (what `make run` does)."""
     from property_credit.cli.sample import SampleError, run_sample_night
     from property_credit.night.airflow_environment import AirflowError
-    from property_credit.night.nightly import NightError
-    from simulation.region import SimulationError
+    from property_credit.night.lock import NightError
+    from simulation.parameters import SimulationError
 
     with errors_for_people(SampleError, SimulationError, NightError, AirflowError):
         raise typer.Exit(run_sample_night(preset=preset, seed=seed))
@@ -140,7 +140,8 @@ def nightly(
 ) -> None:
     """Run a night through the Airflow DAGs: ingest, model, grade, publish, pages. Missed nights come first."""
     from property_credit.night.airflow_environment import AirflowError
-    from property_credit.night.nightly import NightError, run_nights
+    from property_credit.night.lock import NightError
+    from property_credit.night.nightly import run_nights
     from property_credit.warehouse.migrate import migrate
 
     with errors_for_people(NightError, AirflowError):
@@ -155,7 +156,7 @@ def up(
     """Serve everything on this machine: Airflow UI, read API, pages, tendering sandbox. Ctrl-C stops all."""
     from property_credit.cli.services import ServiceError, serve_all
     from property_credit.night.airflow_environment import AirflowError
-    from property_credit.night.nightly import NightError
+    from property_credit.night.lock import NightError
     from property_credit.warehouse.migrate import migrate
 
     with errors_for_people(ServiceError, NightError, AirflowError):

@@ -90,7 +90,7 @@ def rebuild(
     business_date: Annotated[date, typer.Option("--business-date", parser=_date, metavar="YYYY-MM-DD")],
 ) -> None:
     """Make every table of the warehouse anew from raw, as known on a business date; the next night builds on it."""
-    from property_credit.night.nightly import NightError, exclusive
+    from property_credit.night.lock import NightError, exclusive
     from property_credit.night.warehouse_tasks import build_models
     from property_credit.warehouse.migrate import require_current
     from property_credit.warehouse.transformation import TransformationError

@@ -139,7 +139,7 @@ def running(*, with_scheduler: bool, ports: Ports | None = None) -> Iterator[dic
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with contextlib.ExitStack() as stack:
         if with_scheduler:
-            from property_credit.night.nightly import exclusive
+            from property_credit.night.lock import exclusive
 
             stack.enter_context(exclusive())
         stack.callback(_stop_all, processes)

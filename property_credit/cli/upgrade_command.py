@@ -28,7 +28,7 @@ def upgrade(
 
     Exit code 1: it is upgraded, and the replay differs; the backup holds what was before.
     """
-    from property_credit.night.nightly import NightError, exclusive
+    from property_credit.night.lock import NightError, exclusive
     from property_credit.warehouse import backup
     from property_credit.warehouse.connection import SchemaError, connect
     from property_credit.warehouse.migrate import migrate, newest_revision, revision

@@ -225,7 +225,7 @@ def own_warehouse(preset: str, seed: int) -> Iterator[Path]:
             if value is not None:
                 os.environ[variable] = value
         get_settings.cache_clear()
-        with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:  # type: ignore[arg-type]
+        with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -87,7 +87,7 @@ def check_tables(suite: Suite, *, address: Mapping[str, str], parameters: Mappin
         if subject.query is None:
             raise SuiteError(f"{suite.suite}: {subject.name} has no query")
         literals = {key: sql.Literal(value) for key, value in parameters.items()}
-        query = sql.SQL(subject.query).format(**literals).as_string(None)  # type: ignore[arg-type]
+        query = sql.SQL(subject.query).format(**literals).as_string(None)
         name = f"{suite.suite}.{subject.name}"
         if name in {asset.name for asset in source.assets}:
             source.delete_asset(name)
@@ -153,7 +153,7 @@ def _validate(
 
 def built(expectation: Expectation) -> Any:
     """Return an entry of a suite as the library's own expectation; SuiteError when it has none of that type."""
-    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.exceptions.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
     from great_expectations.expectations.row_conditions import Column

@@ -61,11 +61,10 @@ def write(folder: Path, *, docs: Path, parameters: Mapping[str, Any]) -> None:
 
 def _add(context: Any, source: Any, suite: suites.Suite, literals: Mapping[str, sql.Literal]) -> None:
     from great_expectations import Checkpoint, ExpectationSuite, ValidationDefinition
-    from great_expectations.checkpoint import UpdateDataDocsAction
+    from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
     queries = {
-        subject.name: sql.SQL(subject.query or "").format(**literals).as_string(None)  # type: ignore[arg-type]
-        for subject in suite.subjects
+        subject.name: sql.SQL(subject.query or "").format(**literals).as_string(None) for subject in suite.subjects
     }
     validations = []
     for subject in suite.subjects:

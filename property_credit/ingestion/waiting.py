@@ -100,7 +100,7 @@ def shown(which: Which, limit: int) -> list[dict[str, Any]]:
 
 def _rows(query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     with connect("pc_ingestion") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values).fetchall()  # type: ignore[arg-type]
+        return cursor.execute(query, values).fetchall()
 
 
 # Whether no row that a batch left waiting has another version, in raw or waiting, or was decided: mostly so. The

@@ -135,7 +135,7 @@ def _migrate() -> None:
     from airflow.utils import db
 
     try:
-        db.check_migrations(0)
+        db.check_migrations(0)  # type: ignore[no-untyped-call]
     except TimeoutError:
         db.upgradedb()
 

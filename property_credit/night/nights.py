@@ -265,7 +265,7 @@ def night_of(run: Run) -> date:
             night, reason = row
     if night is None:
         raise NoNightError(reason)
-    return night  # type: ignore[no-any-return]
+    return night
 
 
 def read_ledger() -> Ledger:

@@ -109,7 +109,7 @@ def print_summary(
     with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
 
         def rows(query: str) -> list[dict[str, Any]]:
-            return cursor.execute(query, {"business_date": business_date}).fetchall()  # type: ignore[arg-type]
+            return cursor.execute(query, {"business_date": business_date}).fetchall()
 
         _feeds(console, rows(FEEDS))
         _awaited(console, rows(AWAITED))
@@ -147,8 +147,7 @@ def recorded_night(business_date: date) -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
     with connect("pc_gatekeeper") as connection, connection.cursor(row_factory=dict_row) as cursor:
         return {
-            name: cursor.execute(query, {"business_date": business_date}).fetchall()  # type: ignore[arg-type]
-            for name, query in queries.items()
+            name: cursor.execute(query, {"business_date": business_date}).fetchall() for name, query in queries.items()
         }
 
 

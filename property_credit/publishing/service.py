@@ -82,7 +82,7 @@ class Service:
         for is_last_try in (False, True):
             borrowed = self._open().connect()
             try:
-                return borrowed.execute(statement, parameters or {}).fetchall()  # type: ignore[attr-defined,no-any-return]
+                return borrowed.execute(statement, parameters or {}).fetchall()
             except psycopg.OperationalError as error:
                 borrowed.invalidate(error)
                 if is_last_try:
@@ -137,7 +137,7 @@ class Service:
     def _open(self) -> QueuePool:
         def opened() -> Any:
             address: dict[str, Any] = dict(connection.parameters("pc_api"))
-            return psycopg.connect(**address, autocommit=True, row_factory=dict_row)  # type: ignore[arg-type]
+            return psycopg.connect(**address, autocommit=True, row_factory=dict_row)
 
         if self._pool is None:
             self._pool = QueuePool(opened, pool_size=8, max_overflow=8, timeout=10, reset_on_return=None)

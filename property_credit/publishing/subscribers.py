@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 
 from property_credit.publishing.content import FIELDS
 from property_credit.publishing.errors import PublishingError
-from property_credit.publishing.publish import PUBLISH_LOCK, queue_bodies
+from property_credit.publishing.publish import queue_bodies
+from property_credit.publishing.signing import PUBLISH_LOCK
 from property_credit.warehouse.business_date import arrival
 from property_credit.warehouse.connection import connect
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from property_credit.scorecards import labels
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 
 HOT_SPOTS_SHOWN = 10
 COMMUNITIES_SHOWN, EVIDENCE_A_COMMUNITY, EVIDENCE_A_PAGE = 60, 25, 250  # a page weighs at most 300 kB; Excel has all

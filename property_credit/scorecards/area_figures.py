@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from property_credit.scorecards import coverage, supervision
-from property_credit.scorecards.facts import Facts, Row, memoize
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts, memoize
 from property_credit.scorecards.figures import Figure, catalogue, figure
 from property_credit.scorecards.grades import moves
 

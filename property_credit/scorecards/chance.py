@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from property_credit.scorecards.facts import Facts, Row, memoize
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts, memoize
 from property_credit.scorecards.labels import rounded
 
 LIMIT = Decimal("1.96")

@@ -9,7 +9,8 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 from property_credit.scorecards.figures import catalogue
 
 NAMED = 3  # districts that a sentence names one by one

@@ -3,7 +3,8 @@
 from typing import Any
 
 from property_credit.scorecards import coverage
-from property_credit.scorecards.facts import Facts, Row, grouped, keyed, memoize
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts, grouped, keyed, memoize
 
 LEVELS = {"community": "社区（简单）", "street": "街道（复杂）", "district": "旗县区（重大疑难）"}
 REASONS = {"service": "服务争议", "quality": "房屋质量", "vacant": "空置", "hardship": "困难", "other": "其他"}

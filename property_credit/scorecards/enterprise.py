@@ -7,7 +7,8 @@ from typing import Any
 
 from property_credit.scorecards import charts, labels, timelines
 from property_credit.scorecards.area_enterprises import desks
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 from property_credit.scorecards.figures import figure
 from property_credit.scorecards.grades import badge
 from property_credit.warehouse import quarters

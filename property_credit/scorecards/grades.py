@@ -3,7 +3,8 @@
 from typing import Any
 
 from property_credit.scorecards import labels
-from property_credit.scorecards.facts import Facts, Row, memoize
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts, memoize
 
 
 def badge(version: Row) -> dict[str, str]:

@@ -4,7 +4,8 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 
 LISTED, LISTED_IN_A_LEAF = 30, 80  # cases one by one; a leaf has no pages below it that list the rest
 STATES = {"open": "待核查", "explained": "已说明", "confirmed": "已认定", "closed": "已办结"}

@@ -1,12 +1,13 @@
 """Policy targets on an area's page: the actual value beside the target, its traffic light and its trend."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from property_credit.scorecards import area_figures, charts, labels
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 
 KPI_STATES = {
     "management_coverage": ("managed_ratio", "coverage.managed"),
@@ -21,8 +22,9 @@ KPI_TRENDS = {
     "complaint_volume_change": "complaint_count",
 }
 
-
-LACKING = {  # targets that count communities: what one of them lacks, by a column of the edition's communities
+Lacks: TypeAlias = Callable[[Row], bool]
+# targets that count communities: what one of them lacks, by a column of the edition's communities
+LACKING: Mapping[str, tuple[str, Lacks]] = {
     "management_coverage": ("无管理人", lambda row: row["current_uscc"] is None),
     "professional_coverage": ("无物业服务企业", lambda row: not row["is_enterprise"]),
     "old_community_takeover": (

@@ -3,7 +3,8 @@
 from datetime import date
 from typing import Any
 
-from property_credit.scorecards.facts import Facts, Row
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts
 from property_credit.scorecards.grades import badge
 
 LISTED = 20

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from property_credit.scorecards import labels, supervision
-from property_credit.scorecards.facts import Facts, Row, memoize
+from property_credit.scorecards.editions import Row
+from property_credit.scorecards.facts import Facts, memoize
 from property_credit.scorecards.grades import badge
 
 A_COMMUNITY, AN_ENTERPRISE = 40, 80  # events that a page lists of one subject; its file has all

@@ -97,7 +97,7 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
     )
 
     def run(statement: str | sql.Composed) -> int:
-        return connection.execute(statement, given).rowcount  # type: ignore[arg-type]
+        return connection.execute(statement, given).rowcount
 
     connection.execute(statements.CREATE)
     changed = run(statements.READ_CHANGED) if given["batches"] else 0
@@ -111,7 +111,7 @@ def _tick(connection: Connection, as_of: datetime, limits: Limits) -> TickReport
         run(statements.PLACE if _has_marts(connection) else statements.PLACE_WITHOUT_MARTS)
         run(statements.RAISE)
         run(statements.COMPARE)
-        row = connection.execute(statements.COUNTS, given).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(statements.COUNTS, given).fetchone()
         counts = dict(zip(counts, row or (), strict=True))
         connection.execute(statements.BY_INDEX)
         run(statements.CHANGE)

@@ -5,7 +5,7 @@ Owns how an address is made for each library. Starts the embedded server when no
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import psycopg
@@ -32,7 +32,7 @@ class SchemaError(Exception):
     """The database is not what this version's migrations make of it; the message says what to do."""
 
 
-def parameters(role: Role | None = None, *, database: str | None = None) -> dict[str, str]:
+def parameters(role: Role | None = None, *, database: str | None = None) -> dict[str, Any]:
     """Return libpq parameters (host, port, user, password, dbname) for ``role``; without a role, for the owner.
 
     With WAREHOUSE_URL unset this makes sure that the embedded server runs.

@@ -71,7 +71,7 @@ def encrypt(reader: Reader, writer: BinaryIO) -> None:
     own = identity()
     if own is None:
         raise DataKeyError("DATA_KEY is not set")
-    pyrage.encrypt_io(reader, writer, [own.to_public()])  # type: ignore[arg-type]
+    pyrage.encrypt_io(reader, writer, [own.to_public()])
 
 
 def decrypt(source: Path, target: Path) -> None:

@@ -138,7 +138,7 @@ def create_database(name: str, *, owner: str | None = None, password: str | None
     With ``owner`` it belongs to that login role, which is made if need be, with ``password``, and may do nothing else.
     """
     maintenance = connection.parameters(database="postgres")
-    with psycopg.connect(**maintenance, autocommit=True) as opened:  # type: ignore[arg-type]
+    with psycopg.connect(**maintenance, autocommit=True) as opened:
         if owner:
             _ensure_login(opened, owner, password)
         if not opened.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():

@@ -68,7 +68,7 @@ def after(day: date, count: int, *, known_on: date | None = None) -> date:
     (datetime.date(2026, 10, 8), datetime.date(2026, 10, 10))
     """
     day_after = np.busday_offset(np.datetime64(day), count, roll="backward", busdaycal=calendar(known_on=known_on))
-    return day_after.astype(date)  # type: ignore[no-any-return]
+    return day_after.astype(date)
 
 
 def before(day: date, count: int, *, known_on: date | None = None) -> date:
@@ -78,7 +78,7 @@ def before(day: date, count: int, *, known_on: date | None = None) -> date:
     (datetime.date(2026, 9, 30), datetime.date(2026, 12, 18))
     """
     day_before = np.busday_offset(np.datetime64(day), -count, roll="forward", busdaycal=calendar(known_on=known_on))
-    return day_before.astype(date)  # type: ignore[no-any-return]
+    return day_before.astype(date)
 
 
 def calendar(*, known_on: date | None = None) -> np.busdaycalendar:

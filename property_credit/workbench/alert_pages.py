@@ -9,6 +9,7 @@ from property_credit.workbench import acts, desk, worklists
 from property_credit.workbench.acts import RepeatedError
 from property_credit.workbench.errors import NotAllowedError, WorkbenchError
 from property_credit.workbench.forms import Code, FormId, Text, Token
+from property_credit.workbench.rights import DECIDING
 
 SHOWN = 100
 Chosen = Annotated[list[str], Form(max_length=300)]
@@ -72,7 +73,7 @@ def register(app: FastAPI) -> None:
 
 
 def _officer(visit: desk.Visit) -> None:
-    if visit.account.role_code != "officer" or visit.account.level(visit.areas) not in worklists.DECIDING:
+    if visit.account.role_code != "officer" or visit.account.level(visit.areas) not in DECIDING:
         raise NotAllowedError("此页面供旗县区及以上经办人使用。")
 
 

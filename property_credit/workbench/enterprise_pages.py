@@ -120,7 +120,7 @@ def _my(visit: desk.Visit, problem: WorkbenchError | None = None, statement: str
     uscc = _enterprise(visit)
     mine: list[cases.Case] = []
     for kind in ("objection", "repair"):
-        mine += cases.listed(visit.connection, visit.account, visit.areas, kind, visit.today)  # type: ignore[arg-type]
+        mine += cases.listed(visit.connection, visit.account, visit.areas, kind, visit.today)
     return visit.page(
         "my",
         problem.status if problem else 200,
