@@ -456,6 +456,12 @@ def test_landing__days_and_names_of_every_kind__are_read_or_named(office, monkey
     (root / "十月").mkdir()
     os.mkfifo(root / "20261030/office/pipe.csv")
     (root / "20261030/office/gone.csv").symlink_to("nowhere")
+    elsewhere = root.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.csv").write_text(HEADER + row("S"), encoding="utf-8")
+    (root / "20261030/office/link.csv").symlink_to(elsewhere / "secret.csv")
+    (root / "2026-10-25").mkdir()
+    (root / "2026-10-25/office").symlink_to(elsewhere)
     (root / "20261030/office/late.csv.part").touch()
     (root / "2026-11-02/office").mkdir(parents=True)
     reports = night.ingest_feed("surveys", DAY, check=no_check, sources=office)
@@ -464,8 +470,9 @@ def test_landing__days_and_names_of_every_kind__are_read_or_named(office, monkey
     told = {one.path: one.why for one in landing.unclaimed(DAY)}
     assert set(told) == {
         "loose.csv", "20261030/loose.csv", "十月", "20261030/office/pipe.csv", "20261030/office/gone.csv",
-        "20261030/office/late.csv.part",
+        "20261030/office/late.csv.part", "20261030/office/link.csv", "2026-10-25/office/secret.csv",
     }  # fmt: skip
+    assert "leads out" in told["20261030/office/link.csv"] and "leads out" in told["2026-10-25/office/secret.csv"]
     assert "pipe" in told["20261030/office/pipe.csv"] and "outside" in told["loose.csv"]
 
 

@@ -131,6 +131,57 @@ def test_versions__any_order_and_cut_of_the_deliveries__ends_the_same(office, se
         assert connection.execute("select count(*) from raw.complaints").fetchone() == (len(set(states)),)
 
 
+REGISTER = """\
+feed: enterprises
+office_zh: 测试住建局
+format: csv
+files: "*.csv"
+header: {row: 1}
+columns: {uscc: 代码, enterprise_name: 名称, is_active: 存续, updated_at: 更新}
+constants: {organisation_type_code: enterprise, registered_region_code: "150203", listing_status_code: none}
+booleans: {是: true, 否: false}
+dates: {updated_at: "%Y-%m-%d %H:%M"}
+"""
+USCC, OTHER = "91350100M000100Y43", "91110000802100433B"
+
+
+def test_register__that_goes_back_to_an_earlier_file__has_gone_back_whatever_its_change_time(warehouse_database):
+    (warehouse_database / "register.yml").write_text(REGISTER, encoding="utf-8")
+
+    def send(day, *rows):
+        path = warehouse_database / f"{day}.csv"
+        path.write_text("\n".join(["代码,名称,存续,更新", *rows]) + "\n", encoding="utf-8")
+        profile = str(warehouse_database / "register.yml")
+        return ingest_file(feed="enterprises", profile=profile, path=path, business_date=day, check=lambda _: None)
+
+    def active():
+        query = "select distinct on (uscc) uscc, is_active from raw.enterprises as versions order by uscc, "
+        with connect("pc_ingestion") as connection:
+            return dict(connection.execute(sql.SQL(query) + sql.SQL(NEWEST_FIRST)).fetchall())
+
+    other = f"{OTHER},乙物业,是,2026-10-20 08:00"
+    before = [f"{USCC},甲物业,是,2026-10-28 08:00", other]
+    send(date(2026, 10, 29), *before)
+    send(date(2026, 10, 30), f"{USCC},甲物业,否,2026-10-30 08:00", other)
+    assert active() == {USCC: False, OTHER: True}
+    late = send(date(2026, 10, 30), f"{USCC},甲物业,是,2026-10-27 08:00", other)  # other bytes: a late older state
+    assert active()[USCC] is False and split(late) == (0, 0, 1, 1)
+    back = send(date(2026, 10, 31), *before)
+    assert active() == {USCC: True, OTHER: True} and split(back) == (0, 1, 1, 0)
+    again = send(date(2026, 10, 31), *before)
+    assert again.status == "seen before"
+    send(date(2026, 11, 1), f"{USCC},甲物业,否,2026-11-01 00:30", other)
+    assert active()[USCC] is False
+
+
+def test_backlog__of_complaints_sent_again__turns_nothing_back(office):
+    older = [("O9", "handling", "2026-10-30 09:00")]
+    deliver(office, older, night=NIGHT - timedelta(days=1), name="one")
+    deliver(office, [("O9", "closed", "2026-10-30 18:00")], night=NIGHT, name="two")
+    deliver(office, older, night=NIGHT + timedelta(days=1), name="three")
+    assert current() == {"O9": "closed"}
+
+
 def test_versions__models_and_everybody_else__order_them_alike():
     macro = (PROJECT_ROOT / "dbt_project" / "macros" / "versions.sql").read_text("utf-8")
     body = macro.split("{% macro ordered_at() -%}")[1].split("{%- endmacro %}")[0]

@@ -111,6 +111,31 @@ order by batches.received_at desc limit 1
 """
 
 
+RETURNED = """
+select exists (
+  select from ops.deliveries as before
+  join ops.batches as loaded on loaded.delivery_id = before.delivery_id and loaded.status = 'loaded'
+  join ops.deliveries as since on since.feed = before.feed and since.content_sha256 <> before.content_sha256
+    and since.received_at > before.received_at and since.received_at < %(came_at)s
+  join ops.batches as changed on changed.delivery_id = since.delivery_id and changed.status = 'loaded'
+    and changed.source_profile = loaded.source_profile
+  where before.feed = %(feed)s and before.content_sha256 = %(content)s and before.delivery_id <> %(delivery_id)s
+    and before.received_at < %(came_at)s and loaded.source_profile = %(profile)s)
+"""
+
+
+def is_returned(cursor: psycopg.Cursor, identity: Identity, received_at: datetime) -> bool:
+    """Say whether ``identity`` has the bytes of an earlier delivery of its profile that others came after."""
+    values = {
+        "feed": identity.feed,
+        "content": identity.content_sha256,
+        "delivery_id": identity.delivery_id,
+        "profile": identity.profile,
+        "came_at": identity.arrived_at or received_at,
+    }
+    return cursor.execute(RETURNED, values).fetchone() == (True,)
+
+
 def standing(
     connection: psycopg.Connection, identity: Identity, profile: Profile, business_date: date, *, is_asked: bool = True
 ) -> Standing:

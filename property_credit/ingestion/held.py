@@ -23,6 +23,17 @@ def create(cursor: psycopg.Cursor, feed: Feed) -> None:
     cursor.execute(sql.SQL("create temporary table held (like {}) on commit drop").format(table))
 
 
+def stand_by_arrival(cursor: psycopg.Cursor, feed: Feed) -> None:
+    """Take the source's change time off the held rows whose key has one row among them: their arrival orders them."""
+    key = sql.SQL(", ").join(map(sql.Identifier, feed.key))
+    cursor.execute(
+        sql.SQL(
+            "update held set {changed} = null"
+            " where ({key}) in (select {key} from held group by {key} having count(*) = 1)"
+        ).format(key=key, changed=sql.Identifier(feed.changed_field))
+    )
+
+
 def settle(cursor: psycopg.Cursor, feed: Feed, columns: tuple[str, ...]) -> tuple[int, int, int]:
     """Move the held rows that are no duplicates into raw; ``held`` is gone then.
 

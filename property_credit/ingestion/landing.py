@@ -186,9 +186,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _why_not_read(path: Path) -> str | None:
-    """Say why a path is no delivery; None when it is one. A pipe is not opened: nobody may be at its other end."""
+    """Say why a path is no delivery; None when it is one. A pipe is not opened: nobody may be at its other end.
+
+    A link that leads elsewhere is not followed: who may upload could have any file read that the service may read.
+    """
     if path.name.endswith(UNFINISHED):
         return "an upload that is not finished"
+    if not path.resolve().is_relative_to(_landing().resolve()):
+        return "a link that leads out of the landing folder: put the file itself here"
     try:
         mode = path.stat().st_mode
     except OSError as error:

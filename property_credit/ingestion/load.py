@@ -413,6 +413,10 @@ class _Load:
                 held.create(cursor, self.feed)
                 if pipeline.held.rows:
                     _copy_aside(cursor, pipeline.held, "held")
+                # a register that is again as it was has gone back to it, whatever change time its rows keep; of events
+                # such a file is a backlog that was sent again
+                if not self.feed.has_own_dag and deliveries.is_returned(cursor, self.identity, received_at):
+                    held.stand_by_arrival(cursor, self.feed)
                 if self.identity.kind == "reading":
                     pipeline.withdrawn = held.replace_reading(
                         cursor, self.feed, self.identity, self.stats.business_date, received_at
