@@ -148,8 +148,8 @@ USCC, OTHER = "91350100M000100Y43", "91110000802100433B"
 def test_register__that_goes_back_to_an_earlier_file__has_gone_back_whatever_its_change_time(warehouse_database):
     (warehouse_database / "register.yml").write_text(REGISTER, encoding="utf-8")
 
-    def send(day, *rows):
-        path = warehouse_database / f"{day}.csv"
+    def send(day, *rows, name=""):
+        path = warehouse_database / f"{day}{name}.csv"
         path.write_text("\n".join(["代码,名称,存续,更新", *rows]) + "\n", encoding="utf-8")
         profile = str(warehouse_database / "register.yml")
         return ingest_file(feed="enterprises", profile=profile, path=path, business_date=day, check=lambda _: None)
@@ -170,7 +170,12 @@ def test_register__that_goes_back_to_an_earlier_file__has_gone_back_whatever_its
     assert active() == {USCC: True, OTHER: True} and split(back) == (0, 1, 1, 0)
     again = send(date(2026, 10, 31), *before)
     assert again.status == "seen before"
+    # another list of the same profile that never changes says nothing new by coming again
+    stale = [f"{USCC},甲物业,是,2026-10-28 08:00"]
+    send(date(2026, 11, 1), *stale, name="旗县")
     send(date(2026, 11, 1), f"{USCC},甲物业,否,2026-11-01 00:30", other)
+    assert active()[USCC] is False
+    send(date(2026, 11, 2), *stale, name="旗县")
     assert active()[USCC] is False
 
 

@@ -7,6 +7,7 @@ known one has to be read again. Reads no file.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from psycopg.rows import dict_row
 from property_credit.ingestion import feeds
 from property_credit.ingestion.batches import Identity
 from property_credit.ingestion.contract import Feed, Field, Row
+from property_credit.ingestion.lists import DAY
 from property_credit.ingestion.profile import Profile
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.regions import known_codes
@@ -120,18 +122,25 @@ select exists (
   join ops.batches as changed on changed.delivery_id = since.delivery_id and changed.status = 'loaded'
     and changed.source_profile = loaded.source_profile
   where before.feed = %(feed)s and before.content_sha256 = %(content)s and before.delivery_id <> %(delivery_id)s
-    and before.received_at < %(came_at)s and loaded.source_profile = %(profile)s)
+    and before.received_at < %(came_at)s and loaded.source_profile = %(profile)s
+    and regexp_replace(before.source_file, %(day)s, '', 'g') = %(series)s
+    and regexp_replace(since.source_file, %(day)s, '', 'g') = %(series)s)
 """
 
 
 def is_returned(cursor: psycopg.Cursor, identity: Identity, received_at: datetime) -> bool:
-    """Say whether ``identity`` has the bytes of an earlier delivery of its profile that others came after."""
+    """Say whether ``identity`` has the bytes of an earlier delivery of its profile that others came after.
+
+    All are of one series: their names are the same but for the day in them.
+    """
     values = {
         "feed": identity.feed,
         "content": identity.content_sha256,
         "delivery_id": identity.delivery_id,
         "profile": identity.profile,
         "came_at": identity.arrived_at or received_at,
+        "day": DAY,
+        "series": re.sub(DAY, "", identity.source_file),
     }
     return cursor.execute(RETURNED, values).fetchone() == (True,)
 
