@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from dbt_evaluator import holds_its_key
 from own_warehouse import last_build
 from small_town import BUILT, FIRM, NIGHT, OTHER, complaint, counts, everything, insert
 
+from property_credit.warehouse import transformation
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.transformation import TransformationError, build, planned
 from scoring.inputs import MODELS
@@ -25,6 +27,21 @@ def test_build__a_town__counts_each_complaint_with_its_manager(built_town):
         assert evidence == [("T1", "complaints", "lift")]
         names = connection.execute("select count(*) from marts.mart_scoring__enterprises").fetchone()
         assert names == (2,)  # a committee manages, it is never graded
+
+
+def test_build__keys_that_no_test_looks_at__are_held_by_the_database(built_town):
+    manifest = transformation._manifest(transformation._project_state())
+    models = [one for one in manifest.nodes.values() if one.resource_type == "model" and holds_its_key(one)]
+    with connect() as connection:
+        held = dict(
+            connection.execute(
+                "select conrelid::regclass::text, array_agg(attname order by position) from pg_constraint,"
+                " unnest(conkey) with ordinality as keys (number, position) join pg_attribute on attnum = number"
+                " where contype = 'p' and attrelid = conrelid group by conrelid"
+            ).fetchall()
+        )
+    declared = {f"{one.config.schema or 'marts'}.{one.name}": list(one.constraints[0].columns) for one in models}
+    assert len(declared) > 100 and {name: held.get(name) for name in declared} == declared
 
 
 def test_build__what_others_found_on_the_spot__is_counted_for_who_managed_then(town):

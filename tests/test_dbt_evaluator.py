@@ -4,7 +4,7 @@ import copy
 from collections import defaultdict
 
 import pytest
-from dbt_evaluator import RULES, Project, kind
+from dbt_evaluator import RULES, Project, holds_its_key, kind
 
 from property_credit.warehouse import transformation
 
@@ -140,18 +140,21 @@ def test_rule__broken_on_purpose__names_the_model(manifest, rule, changes):
     assert project.models[key].name in RULES[rule](project)
 
 
-def test_keys__of_all_models__are_declared_as_tested_and_lie_where_their_rows_do(manifest):
-    tested = defaultdict(set)
+def test_keys__of_all_models__are_declared_and_held_or_tested_and_lie_where_their_rows_do(manifest):
+    tested = defaultdict(list)
     for node in manifest.nodes.values():
         if node.resource_type == "test" and kind(node) == "unique_key":
-            tested[node.attached_node] = node.test_metadata.kwargs["columns"]
+            tested[node.attached_node] = [node.test_metadata.kwargs["columns"]]
     for key, model in Project(manifest).models.items():
         declared = [one.columns for one in model.constraints if one.type == "primary_key"]
-        assert declared == [tested[key]], f"{model.name}: {declared} is declared, {tested[key]} tested"
-        assert model.primary_key == sorted(tested[key]), f"{model.name}: dbt's tools see {model.primary_key}"
+        assert len(declared) == 1, f"{model.name} declares no primary key"
+        expected = [] if holds_its_key(model) else declared
+        assert tested[key] == expected, (
+            f"{model.name}: {declared} is declared, {tested[key]} tested, {expected} should be"
+        )
+        assert model.primary_key == sorted(declared[0]), f"{model.name}: dbt's tools see {model.primary_key}"
         if model.config.materialized == "incremental":
-            assert model.config.unique_key == tested[key], model.name
+            assert model.config.unique_key == declared[0], model.name
         by = model.config.meta.get("distributed_by", "local")
-        has_one = model.contract.enforced or "primary_key()" in model.raw_code or "latest_as_known(" in model.raw_code
-        if has_one and model.config.materialized != "view" and by not in ("reference", "local"):
+        if holds_its_key(model) and by not in ("reference", "local"):
             assert by in model.primary_key, f"{model.name}: a key without {by} cannot be held over a cluster's machines"

@@ -177,8 +177,6 @@ def _staging_yml(feed: Feed) -> str:
         f"      {feed.title_en[:1].upper()}{feed.title_en[1:]}: the latest version as known at the business date.",
         f"      One row per {' × '.join(feed.key)}.",
         f"    constraints: [{{type: primary_key, columns: [{', '.join(feed.key)}]}}]",
-        "    data_tests:",
-        f"      - unique_key: {{arguments: {{columns: [{', '.join(feed.key)}]}}}}",
         "    columns:",
     ]
     for field in _shown(feed):
