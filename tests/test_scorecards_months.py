@@ -50,10 +50,13 @@ def later(region):
         connection.execute("update marts.mart_scorecards__areas set counted_on = %s", (LATER,))
         connection.execute("update marts.mart_scorecards__area_states set managed_count = managed_count + 1")
         connection.execute("delete from marts.mart_scorecards__evidence")
-        connection.execute(
-            "update marts.mart_scorecards__area_months set month = month + interval '1 month' "
-            "where month >= '2025-10-01'"
-        )
+        # by way of another century: one month on, it would meet the row of the next
+        for years, since in ((100, date(2025, 10, 1)), (-100, date(2100, 1, 1))):
+            connection.execute(
+                "update marts.mart_scorecards__area_months "
+                "set month = month + make_interval(years => %s, months => %s) where month >= %s",
+                (years, int(years > 0), since),
+            )
     register_build(LATER)
     return {"before": before, "report": build(LATER), "grades": {uscc: grade for uscc, _, grade in grades}}
 
