@@ -8,7 +8,6 @@ database, another folder of keys, another name of the log.
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from property_credit.publishing.publish import PublicationReport, publish
 from property_credit.warehouse.business_date import arrival, end_of, last_closed
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.migrate import migrate
-from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.settings import get_settings, settings_of
 from simulation.credit_codes import make_codes
 
 METHOD = "invented"  # the method's version in every grade
@@ -65,18 +64,8 @@ def tenant() -> Iterator[Path]:
     wanted = {"KEYS_DIR": str(folder / "keys"), "WAREHOUSE_DATABASE": f"{settings.warehouse_database}_sandbox"}
     if settings.sandbox_warehouse_url:
         wanted["WAREHOUSE_URL"] = settings.sandbox_warehouse_url
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    get_settings.cache_clear()
-    try:
+    with settings_of(wanted):
         yield folder
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
-        get_settings.cache_clear()
 
 
 def make(*, through: date | None = None) -> dict[str, str]:

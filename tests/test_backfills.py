@@ -257,3 +257,13 @@ def test_compare__in_a_copy__loads_there_and_leaves_production_as_it_was(office,
     assert_nothing_left(tmp_path, file, entries)
     with pytest.raises(backfills.BackfillError, match="the trial was stopped"):
         backfills.swap(written(tmp_path, REVIEWED), backfill_trial.kept_report(file), lambda night: 0)
+
+
+def test_copy__of_a_link_in_landing__stays_a_link_that_is_not_followed(tmp_path):
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "secret.csv").write_text("not for the trial")
+    (tmp_path / "landing/own.csv").write_text("a delivery")
+    (tmp_path / "landing/link.csv").symlink_to(tmp_path / "secret.csv")
+    backfill_trial._link(tmp_path / "landing", tmp_path / "trial")
+    assert (tmp_path / "trial/own.csv").samefile(tmp_path / "landing/own.csv")
+    assert (tmp_path / "trial/link.csv").is_symlink()

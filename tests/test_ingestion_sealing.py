@@ -1,6 +1,6 @@
 """People's data is sealed under their own keys: erased by destroying one, and counts, duplicates and matches go on."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
@@ -236,6 +236,7 @@ def test_retention__each_month__is_done_one_time_and_says_what_stands_in_its_way
     monkeypatch.delenv("DATA_KEY")
     get_settings.cache_clear()
     deliver(office, "complaints", *COMPLAINTS)
+    monkeypatch.setattr(month_tasks, "arrival", lambda: datetime(2026, 12, 2, tzinfo=UTC))
 
     def said(day):
         month_tasks.give_up_personal_data(day)
@@ -251,6 +252,8 @@ def test_retention__each_month__is_done_one_time_and_says_what_stands_in_its_way
     assert column("content")[2] == sealing.ERASED
     assert said(date(2026, 11, 4)) == ("nothing new", "what is kept no longer was given up on 2026-11-03")
     assert said(date(2026, 12, 1))[0] == "done"
+    assert "has not come" in said(date(2036, 1, 1))[1]  # a date that somebody mistyped
+    assert column("content")[0] == TEXT
 
 
 def test_trial__leaves_no_key(office):

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from property_credit.cli.output import stderr as progress  # stderr: stdout is the answer
 from property_credit.warehouse import connection
-from property_credit.warehouse.settings import get_settings
+from property_credit.warehouse.settings import get_settings, settings_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -212,19 +212,12 @@ def own_warehouse(preset: str, seed: int) -> Iterator[Path]:
         "LANDING_DIR": str(folder / "landing"),
         "ARCHIVE_DIR": str(folder / "archive"),
     }
-    before = {variable: os.environ.get(variable) for variable in (*changed, "COMPLAINTS_API_URL")}
     shutil.rmtree(folder, ignore_errors=True)
-    os.environ.update(changed)
-    get_settings.cache_clear()
     try:
-        migrate()
-        yield folder
+        with settings_of(changed):
+            migrate()
+            yield folder
     finally:
-        for variable, value in before.items():
-            os.environ.pop(variable, None)
-            if value is not None:
-                os.environ[variable] = value
-        get_settings.cache_clear()
         with psycopg.connect(**connection.parameters(database="postgres"), autocommit=True) as opened:
             opened.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         shutil.rmtree(folder, ignore_errors=True)
@@ -235,9 +228,7 @@ def offices(folder: Path) -> Iterator[None]:
     """Serve the region's complaints API while the block runs."""
     from simulation.complaints_api import running
 
-    with running(folder / "complaints_api") as url:
-        os.environ["COMPLAINTS_API_URL"] = url
-        get_settings.cache_clear()
+    with running(folder / "complaints_api") as url, settings_of({"COMPLAINTS_API_URL": url}):
         yield
 
 

@@ -188,12 +188,12 @@ def _files(folder: Path) -> Iterator[Path]:
 def _why_not_read(path: Path) -> str | None:
     """Say why a path is no delivery; None when it is one. A pipe is not opened: nobody may be at its other end.
 
-    A link that leads elsewhere is not followed: who may upload could have any file read that the service may read.
+    A link is not followed: who may upload could have any file read that the service may read.
     """
     if path.name.endswith(UNFINISHED):
         return "an upload that is not finished"
-    if not path.resolve().is_relative_to(_landing().resolve()):
-        return "a link that leads out of the landing folder: put the file itself here"
+    if path.resolve() != _landing().resolve() / path.relative_to(_landing()):
+        return "a link, or in a folder behind one: put the file itself here"
     try:
         mode = path.stat().st_mode
     except OSError as error:

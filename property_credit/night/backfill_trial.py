@@ -113,7 +113,7 @@ def _link(source: Path, target: Path) -> None:
             shutil.copy2(one, other)
 
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=linked, ignore_dangling_symlinks=True)
+        shutil.copytree(source, target, copy_function=linked, symlinks=True)
     else:
         target.mkdir(parents=True)
 

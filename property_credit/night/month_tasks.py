@@ -6,6 +6,7 @@ import psycopg
 
 from property_credit.night.recording import recorded
 from property_credit.night.warehouse_tasks import marts_hold
+from property_credit.warehouse.business_date import ZONE, arrival
 from property_credit.warehouse.connection import connect
 from property_credit.warehouse.locks import reading_marts
 
@@ -59,8 +60,9 @@ def record_kpis(business_date: date) -> None:
 def give_up_personal_data(business_date: date) -> None:
     """Destroy one time a month what the contracts keep no longer: keys of past years, of who left, and archived copies.
 
-    Without DATA_KEY nothing is sealed and nothing can be given up: it says so. So it does, as a matter for somebody,
-    where rows from before the key are not sealed yet, or this process has no owner's login.
+    A night that has not come by the clock destroys nothing. Without DATA_KEY nothing is sealed and nothing can be given
+    up: it says so. So it does, as a matter for somebody, where rows from before the key are not sealed yet, or this
+    process has no owner's login.
     """
     from property_credit.ingestion.contract import IngestionError
     from property_credit.ingestion.personal import retain
@@ -71,6 +73,9 @@ def give_up_personal_data(business_date: date) -> None:
         done_on = _done_on("give_up_personal_data", business_date)
         if data_key.identity() is None:
             note.message = "DATA_KEY is not set: personal data lies as it came, nothing can be given up"
+            return
+        if business_date > arrival().astimezone(ZONE).date():
+            note.message = "the night has not come by the clock: nothing is destroyed ahead of its day"
             return
         if done_on and (done_on.year, done_on.month) == (business_date.year, business_date.month):
             note.message = f"what is kept no longer was given up on {done_on}"

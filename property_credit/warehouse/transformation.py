@@ -5,10 +5,9 @@ Owns how dbt is called and what a failing model or test looks like to people. Mu
 
 import hashlib
 import json
-import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -22,7 +21,7 @@ from property_credit.warehouse import builds, editions
 from property_credit.warehouse.business_date import arrival
 from property_credit.warehouse.connection import connect, parameters
 from property_credit.warehouse.locks import building_marts
-from property_credit.warehouse.settings import PROJECT_ROOT, get_settings
+from property_credit.warehouse.settings import PROJECT_ROOT, Settings, get_settings, settings_of
 
 PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 BAD = ("error", "fail", "runtime error")
@@ -290,20 +289,9 @@ def target_dir() -> Path:
     return get_settings().data_dir / "dbt"
 
 
-@contextmanager
-def _environment() -> Iterator[None]:
+def _environment() -> AbstractContextManager[Settings]:
     """Set what profiles.yml reads for the time of one dbt call, then put the environment back."""
-    wanted = {**environment(), "PC_DBT_APPLICATION": builds.APPLICATION}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return settings_of({**environment(), "PC_DBT_APPLICATION": builds.APPLICATION})
 
 
 def environment() -> dict[str, str]:
